@@ -1,0 +1,75 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package credential mints, digests and matches client secrets. It never stores
+// or prints one. A minted secret has 256 random bits, so a plain SHA-256 of it
+// tells nothing and costs nothing; values that a person chose do not belong here.
+package credential
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+const size = 32
+
+// Secret is credential text. It refuses to print itself; Reveal gives the text.
+type Secret struct{ text string }
+
+// New wraps text that came from elsewhere.
+func New(text string) Secret { return Secret{text} }
+
+// Mint makes a secret of 256 bits read from random.
+func Mint(random io.Reader) (Secret, error) {
+	b := make([]byte, size)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return Secret{}, fmt.Errorf("mint secret: %w", err)
+	}
+	return Secret{base64.RawURLEncoding.EncodeToString(b)}, nil
+}
+
+// Reveal returns the text, for the app's Secret and nothing else.
+func (s Secret) Reveal() string { return s.text }
+
+// IsZero reports whether there is no text.
+func (s Secret) IsZero() bool { return s.text == "" }
+
+// Minted reports whether the text could have come from Mint.
+func (s Secret) Minted() bool {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s.text)
+	return err == nil && len(b) == size
+}
+
+// Digest is the unpadded base64url of the text's SHA-256.
+func (s Secret) Digest() string {
+	sum := sha256.Sum256([]byte(s.text))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Matches reports whether one of digests is the secret's. It takes the same time
+// whichever one it is, and whether or not one is.
+func (s Secret) Matches(digests []string) bool {
+	own, found := []byte(s.Digest()), 0
+	for _, d := range digests {
+		found |= subtle.ConstantTimeCompare(own, []byte(d))
+	}
+	return found == 1
+}
+
+const redacted = "[redacted]"
+
+// String keeps the text out of every message.
+func (Secret) String() string { return redacted }
+
+// GoString keeps the text out of %#v.
+func (Secret) GoString() string { return redacted }
+
+// LogValue keeps the text out of logs.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText keeps the text out of JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -1,0 +1,28 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registration
+
+// Paths of the endpoints below an issuer.
+const (
+	PathAuthorize = "/authorize"
+	PathToken     = "/token"
+	PathUserinfo  = "/userinfo"
+	PathJWKS      = "/jwks"
+)
+
+// Endpoint is one of a server's URLs under the name that RFC 8414 gives it, which
+// is also its key in an app's Secret.
+type Endpoint struct {
+	Name, URL string
+}
+
+// Endpoints are the URLs of an issuer that apps use.
+func Endpoints(issuer string) []Endpoint {
+	return []Endpoint{
+		{"authorization_endpoint", issuer + PathAuthorize},
+		{"token_endpoint", issuer + PathToken},
+		{"userinfo_endpoint", issuer + PathUserinfo},
+		{"jwks_uri", issuer + PathJWKS},
+	}
+}
