@@ -1,0 +1,257 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package keys holds an AuthorizationServer's signing and sealing keys and the
+// one schedule by which they change: published before use, kept until what they
+// made has expired. It decides and encodes; whoever stores the keys does so by
+// compare-and-swap, so that any number of replicas can run Rotate.
+package keys
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// Version is the format of an encoded Set.
+const Version = 1
+
+// The kinds of key: two signing algorithms and sealing.
+const (
+	RS256 = "RS256"
+	ES256 = "ES256"
+	Seal  = "seal"
+)
+
+// kinds are what every Set has a key of.
+var kinds = []string{RS256, ES256, Seal}
+
+const (
+	rsaBits = 2048
+	// idSize makes an id of twelve characters: enough that no two keys share one.
+	idSize = 9
+)
+
+// Key is one key and its place in the schedule.
+type Key struct {
+	// ID is a signing key's kid, or a sealing key's name in what it sealed.
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+	// Secret is PKCS #8 for a signing key and 32 random bytes for a sealing one.
+	Secret []byte `json:"secret"`
+	// Starts is when the key comes into use. It is published before.
+	Starts time.Time `json:"starts"`
+}
+
+// String keeps the secret out of every message.
+func (k Key) String() string { return k.Kind + " key " + k.ID }
+
+// GoString keeps the secret out of %#v.
+func (k Key) GoString() string { return k.String() }
+
+// Signer parses a signing key.
+func (k Key) Signer() (crypto.Signer, error) {
+	parsed, err := x509.ParsePKCS8PrivateKey(k.Secret)
+	if err != nil {
+		return nil, fmt.Errorf("parse %v: malformed PKCS #8", k)
+	}
+	switch p := parsed.(type) {
+	case *rsa.PrivateKey:
+		if k.Kind == RS256 && p.N.BitLen() >= rsaBits {
+			return p, nil
+		}
+	case *ecdsa.PrivateKey:
+		if k.Kind == ES256 && p.Curve == elliptic.P256() {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("parse %v: the key is not of its kind", k)
+}
+
+// Set is all keys of one AuthorizationServer, oldest first within a kind.
+type Set struct {
+	Version int   `json:"version"`
+	Keys    []Key `json:"keys"`
+}
+
+// Encode returns s as it is stored.
+func (s Set) Encode() ([]byte, error) {
+	s.Version = Version
+	return json.Marshal(s)
+}
+
+// Decode reads what Encode wrote. Its errors never contain key material.
+func Decode(data []byte) (Set, error) {
+	var s Set
+	if err := json.Unmarshal(data, &s); err != nil {
+		return Set{}, errors.New("decode keys: malformed JSON")
+	}
+	if s.Version != Version {
+		return Set{}, fmt.Errorf("decode keys: version is %d, not %d", s.Version, Version)
+	}
+	for _, k := range s.Keys {
+		if k.ID == "" || !slices.Contains(kinds, k.Kind) {
+			return Set{}, errors.New("decode keys: a key has no id or an unknown kind")
+		}
+	}
+	return s, nil
+}
+
+// Of returns the keys of a kind, oldest first.
+func (s Set) Of(kind string) []Key {
+	var out []Key
+	for _, k := range s.Keys {
+		if k.Kind == kind {
+			out = append(out, k)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Key) int { return a.Starts.Compare(b.Starts) })
+	return out
+}
+
+// Active returns the key of a kind that is in use at now: the youngest that has
+// started, or the oldest of all if a clock jumped back before it.
+func (s Set) Active(kind string, now time.Time) (Key, bool) {
+	all := s.Of(kind)
+	if len(all) == 0 {
+		return Key{}, false
+	}
+	active := all[0]
+	for _, k := range all[1:] {
+		if !k.Starts.After(now) {
+			active = k
+		}
+	}
+	return active, true
+}
+
+// Schedule says when keys change.
+type Schedule struct {
+	// Interval is how long a key is in use.
+	Interval time.Duration
+	// Lead is how long a key is published before it is used: longer than any cache
+	// of the JWK set and than a replica takes to see it.
+	Lead time.Duration
+	// KeepSigning and KeepSealing are how long what a key made can live.
+	KeepSigning, KeepSealing time.Duration
+}
+
+func (p Schedule) keep(kind string) time.Duration {
+	if kind == Seal {
+		return p.KeepSealing
+	}
+	return p.KeepSigning
+}
+
+// Rotate returns s as it should be at now, and whether that differs from s. A
+// kind without any key gets one that starts at once. random is for new keys; nil
+// means crypto/rand.
+func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, error) {
+	if random == nil {
+		random = rand.Reader
+	}
+	out, changed := Set{Version: Version}, false
+	for _, kind := range kinds {
+		old := s.Of(kind)
+		kept := dropExpired(old, now, p.keep(kind))
+		if starts, due := nextStart(kept, now, p); due {
+			k, err := mint(kind, starts, random)
+			if err != nil {
+				return s, false, err
+			}
+			kept = append(kept, k)
+			changed = true
+		}
+		changed = changed || len(kept) < len(old)
+		out.Keys = append(out.Keys, kept...)
+	}
+	if !changed {
+		return s, false, nil
+	}
+	return out, true, nil
+}
+
+// Next is the earliest time after now at which Rotate will have work.
+func (s Set) Next(now time.Time, p Schedule) time.Time {
+	next := now.Add(p.Interval)
+	for _, kind := range kinds {
+		all := s.Of(kind)
+		if _, due := nextStart(all, now, p); due {
+			return now
+		}
+		mintAt := all[len(all)-1].Starts.Add(p.Interval - p.Lead)
+		if mintAt.Before(next) {
+			next = mintAt
+		}
+		if len(all) > 1 {
+			if dropAt := all[1].Starts.Add(p.keep(kind)); dropAt.Before(next) {
+				next = dropAt
+			}
+		}
+	}
+	return next
+}
+
+// dropExpired leaves out every key whose successor started so long ago that
+// nothing it made can be alive.
+func dropExpired(all []Key, now time.Time, keep time.Duration) []Key {
+	for len(all) > 1 && !all[1].Starts.Add(keep).After(now) {
+		all = all[1:]
+	}
+	return slices.Clone(all)
+}
+
+// nextStart says when a further key should start, if it is time to publish it.
+func nextStart(all []Key, now time.Time, p Schedule) (time.Time, bool) {
+	if len(all) == 0 {
+		return now, true
+	}
+	ends := all[len(all)-1].Starts.Add(p.Interval)
+	if ends.Add(-p.Lead).After(now) {
+		return time.Time{}, false
+	}
+	// Published late, as after a long sleep: the lead is kept all the same.
+	if earliest := now.Add(p.Lead); ends.Before(earliest) {
+		ends = earliest
+	}
+	return ends, true
+}
+
+func mint(kind string, starts time.Time, random io.Reader) (Key, error) {
+	k := Key{Kind: kind, Starts: starts.UTC().Truncate(time.Second)}
+	var private any
+	var err error
+	switch kind {
+	case RS256:
+		private, err = rsa.GenerateKey(random, rsaBits)
+	case ES256:
+		private, err = ecdsa.GenerateKey(elliptic.P256(), random)
+	default:
+		k.Secret = make([]byte, 32)
+		_, err = io.ReadFull(random, k.Secret)
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("mint %s key: %w", kind, err)
+	}
+	if private != nil {
+		if k.Secret, err = x509.MarshalPKCS8PrivateKey(private); err != nil {
+			return Key{}, fmt.Errorf("mint %s key: %w", kind, err)
+		}
+	}
+	id := make([]byte, idSize)
+	if _, err := io.ReadFull(random, id); err != nil {
+		return Key{}, fmt.Errorf("mint %s key: %w", kind, err)
+	}
+	k.ID = base64.RawURLEncoding.EncodeToString(id)
+	return k, nil
+}

@@ -1,0 +1,156 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clientele-dev/clientele/authserver/oauth"
+	"github.com/clientele-dev/clientele/internal/credential"
+	"github.com/clientele-dev/clientele/internal/registration"
+)
+
+// Client is one registered client. It is immutable.
+type Client struct {
+	record  registration.Client
+	digests []string
+	scopes  oauth.Scopes
+}
+
+// NewClient validates a record for serving.
+func NewClient(record registration.Client) (*Client, error) {
+	if err := record.Validate(); err != nil {
+		return nil, fmt.Errorf("client record %s/%s: %w", record.Namespace, record.Name, err)
+	}
+	c := &Client{record: record, scopes: record.Scopes}
+	for _, d := range record.Digests {
+		c.digests = append(c.digests, d.SHA256)
+	}
+	return c, nil
+}
+
+// ID is the client_id.
+func (c *Client) ID() string { return c.record.ClientID }
+
+// UID is the UID of the OAuthClient.
+func (c *Client) UID() string { return c.record.UID }
+
+// Namespace is the OAuthClient's namespace: to a person, the team that owns the app.
+func (c *Client) Namespace() string { return c.record.Namespace }
+
+// DisplayName is what a person reads.
+func (c *Client) DisplayName() string { return c.record.DisplayName }
+
+// Public reports whether the client has no secret.
+func (c *Client) Public() bool { return c.record.Public }
+
+// PKCERequired reports whether an authorization request must have a code_challenge.
+func (c *Client) PKCERequired() bool { return c.record.PKCERequired }
+
+// AuthMethod is the client's one token_endpoint_auth_method.
+func (c *Client) AuthMethod() string { return c.record.TokenEndpointAuthMethod }
+
+// MayUse reports whether the client is registered for a grant type.
+func (c *Client) MayUse(grantType string) bool {
+	return slices.Contains(c.record.GrantTypes, grantType)
+}
+
+// Scopes are those that the client may ask for.
+func (c *Client) Scopes() oauth.Scopes { return c.scopes }
+
+// Accepts reports whether secret is one of the client's. It takes the same time
+// whichever one it is, and whether or not it is one.
+func (c *Client) Accepts(secret credential.Secret) bool {
+	return !c.record.Public && secret.Matches(c.digests)
+}
+
+// RedirectURI was compared with a registration (RFC 9700 section 2.1). Only
+// Client.Redirect makes one, so an unchecked string cannot reach a Location.
+type RedirectURI struct{ uri string }
+
+// String is the URI as the client sent it.
+func (u RedirectURI) String() string { return u.uri }
+
+// Redirect reports whether raw may be redirected to: it is registered, byte for
+// byte, or differs from a registered URI of a loopback IP address in nothing but
+// the port (RFC 8252 section 7.3).
+func (c *Client) Redirect(raw string) (RedirectURI, bool) {
+	for _, registered := range c.record.RedirectURIs {
+		if raw == registered || sameLoopback(registered, raw) {
+			return RedirectURI{raw}, true
+		}
+	}
+	return RedirectURI{}, false
+}
+
+// SoleRedirect is the client's redirect URI, if it has just one, for a request
+// that names none (RFC 6749 section 3.1.2.3).
+func (c *Client) SoleRedirect() (RedirectURI, bool) {
+	if len(c.record.RedirectURIs) != 1 {
+		return RedirectURI{}, false
+	}
+	return RedirectURI{c.record.RedirectURIs[0]}, true
+}
+
+// sameLoopback reports whether raw is registered but for the port, or for having
+// one or none. Everything else is compared byte for byte, with no URL parser in
+// between: what two parsers read differently is where open redirects come from.
+func sameLoopback(registered, raw string) bool {
+	host, rest, ok := splitLoopback(registered)
+	if !ok {
+		return false
+	}
+	after, ok := strings.CutPrefix(raw, host)
+	if !ok {
+		return false
+	}
+	_, after = cutPort(after)
+	return after == rest
+}
+
+// splitLoopback cuts a registered URI into "http://" with its loopback IP address,
+// and what follows the port. localhost is not an IP address: it may be resolved to
+// something else (RFC 8252 section 8.3).
+func splitLoopback(registered string) (host, rest string, ok bool) {
+	const scheme = "http://"
+	after, ok := strings.CutPrefix(registered, scheme)
+	if !ok {
+		return "", "", false
+	}
+	end := strings.IndexAny(after, ":/?")
+	if strings.HasPrefix(after, "[") {
+		end = strings.IndexByte(after, ']') + 1
+	}
+	if end < 0 {
+		end = len(after)
+	}
+	ip, err := netip.ParseAddr(strings.Trim(after[:end], "[]"))
+	if err != nil || !ip.IsLoopback() {
+		return "", "", false
+	}
+	_, rest = cutPort(after[end:])
+	return scheme + after[:end], rest, true
+}
+
+// cutPort cuts a colon and a port from the beginning of s, if they are there.
+func cutPort(s string) (port, rest string) {
+	after, ok := strings.CutPrefix(s, ":")
+	if !ok {
+		return "", s
+	}
+	end := strings.IndexFunc(after, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(after)
+	}
+	// Without leading zeros, so that a port has one spelling.
+	n, err := strconv.ParseUint(after[:end], 10, 16)
+	if err != nil || n == 0 || after[0] == '0' {
+		return "", s
+	}
+	return after[:end], after[end:]
+}

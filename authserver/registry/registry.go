@@ -1,0 +1,117 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package registry is what the authserver knows of issuers and clients: immutable,
+// already validated, in memory. A request never waits for the API server to learn
+// who a client is. registry/kube fills it; nobody else writes to it.
+package registry
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Registry answers which issuer a URL belongs to and which client a client_id
+// names. The zero value is empty and ready. Readers never block.
+type Registry struct {
+	mu      sync.Mutex // of writers
+	issuers atomic.Pointer[map[string]*Issuer]
+	clients sync.Map // clientKey to *Client
+	current func() bool
+}
+
+type clientKey struct{ issuer, clientID string }
+
+// New returns an empty Registry. current says whether what the registry knows is
+// provably up to date; nil means always.
+func New(current func() bool) *Registry { return &Registry{current: current} }
+
+// Current reports whether a client or secret that the registry does not know can
+// be refused for good. Where it is false, a caller answers that it cannot tell.
+func (r *Registry) Current() bool { return r.current == nil || r.current() }
+
+// Client returns the client of a client_id at an issuer.
+func (r *Registry) Client(issuer *Issuer, clientID string) (*Client, bool) {
+	c, ok := r.clients.Load(clientKey{issuer.Name, clientID})
+	if !ok {
+		return nil, false
+	}
+	return c.(*Client), true
+}
+
+// SetClient adds c, or replaces the client of the same issuer and client_id.
+func (r *Registry) SetClient(c *Client) {
+	r.clients.Store(clientKey{c.record.AuthorizationServer, c.record.ClientID}, c)
+}
+
+// DeleteClient forgets a client.
+func (r *Registry) DeleteClient(issuer, clientID string) {
+	r.clients.Delete(clientKey{issuer, clientID})
+}
+
+// Issuers returns all issuers by name. The caller must not change the map.
+func (r *Registry) Issuers() map[string]*Issuer {
+	if m := r.issuers.Load(); m != nil {
+		return *m
+	}
+	return nil
+}
+
+// SetIssuer adds i, or replaces the issuer of the same name.
+func (r *Registry) SetIssuer(i *Issuer) {
+	r.change(func(m map[string]*Issuer) { m[i.Name] = i })
+}
+
+// DeleteIssuer forgets an issuer. Its clients stay, and nothing finds them.
+func (r *Registry) DeleteIssuer(name string) {
+	r.change(func(m map[string]*Issuer) { delete(m, name) })
+}
+
+func (r *Registry) change(f func(map[string]*Issuer)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := map[string]*Issuer{}
+	for name, i := range r.Issuers() {
+		next[name] = i
+	}
+	f(next)
+	r.issuers.Store(&next)
+}
+
+const (
+	wellKnownOpenID = "/.well-known/openid-configuration"
+	// wellKnownOAuth stands between the host and the issuer's path (RFC 8414
+	// section 3.1), unlike OpenID Connect Discovery's suffix.
+	wellKnownOAuth = "/.well-known/oauth-authorization-server"
+)
+
+// Route returns the issuer that a request's host and path belong to, and the rest
+// of the path below it. Where one issuer's path is the beginning of another's, the
+// longer one is meant. RFC 8414's insertion gives the rest wellKnownOAuth.
+func (r *Registry) Route(host, path string) (*Issuer, string, bool) {
+	inserted := false
+	if after, ok := strings.CutPrefix(path, wellKnownOAuth); ok && (after == "" || after[0] == '/') {
+		path, inserted = after, true
+	}
+	var found *Issuer
+	for _, i := range r.Issuers() {
+		if i.Host == host && below(i.Path, path) && (found == nil || len(i.Path) > len(found.Path)) {
+			found = i
+		}
+	}
+	switch {
+	case found == nil:
+		return nil, "", false
+	case !inserted:
+		return found, path[len(found.Path):], true
+	case path == found.Path:
+		return found, wellKnownOAuth, true
+	}
+	return nil, "", false
+}
+
+func below(base, path string) bool {
+	rest, ok := strings.CutPrefix(path, base)
+	return ok && (rest == "" || rest[0] == '/')
+}

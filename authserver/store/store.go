@@ -1,0 +1,114 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store keeps what outlives a request: sessions, grants and consents. It
+// is a handful of atomic verbs; what they mean for a client is decided by the
+// caller. Nothing is ever stored for a person who has not signed in.
+//
+// Implementations pass storetest. No record holds a token, a code or a secret.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	// ErrNotFound means that there is no such record, or that it has expired.
+	ErrNotFound = errors.New("not found")
+	// ErrSpent means that the code was redeemed before.
+	ErrSpent = errors.New("code is spent")
+	// ErrRevoked means that the grant was ended before its time.
+	ErrRevoked = errors.New("grant is revoked")
+	// ErrReused means that the grant has moved on from the expected counter.
+	ErrReused = errors.New("counter has advanced")
+)
+
+// Session is a person's signed-in browser.
+type Session struct {
+	// ID is a random name; the browser holds it sealed.
+	ID string
+	// Issuer is the AuthorizationServer's name.
+	Issuer   string
+	Subject  string
+	Provider string
+	// PersonID is the provider's name for the person.
+	PersonID  string
+	AuthTime  time.Time
+	ExpiresAt time.Time
+}
+
+// Grant is what one redeemed authorization code started.
+type Grant struct {
+	// ID is the code's id.
+	ID     string
+	Issuer string
+	// ClientID and ClientUID are the client's at the time of the request. A client
+	// that was deleted and created anew has another UID.
+	ClientID  string
+	ClientUID string
+	Subject   string
+	Provider  string
+	PersonID  string
+	Scopes    []string
+	AuthTime  time.Time
+	// Counter numbers the refresh token that is valid now: 0 for the first one.
+	Counter int
+	// AdvancedAt is when Counter last changed.
+	AdvancedAt time.Time
+	// IssuedAt is when the code was issued.
+	IssuedAt time.Time
+	// CodeExpiresAt is until when the code could be presented: no revocation may
+	// forget the grant before it.
+	CodeExpiresAt time.Time
+	// ExpiresAt is the end of everything that the grant produced.
+	ExpiresAt time.Time
+}
+
+// Consent is what a person has allowed a client to have.
+type Consent struct {
+	Issuer    string
+	Subject   string
+	ClientID  string
+	ClientUID string
+	Scopes    []string
+	GivenAt   time.Time
+}
+
+// Store keeps sessions, grants and consents. All methods may be called
+// concurrently; each is one atomic step.
+type Store interface {
+	// CreateSession keeps s. Its ID must be new.
+	CreateSession(ctx context.Context, s Session) error
+	// Session returns the session, or ErrNotFound.
+	Session(ctx context.Context, issuer, id string) (Session, error)
+	// EndSession forgets the session. Ending one that does not exist is no error.
+	EndSession(ctx context.Context, issuer, id string) error
+
+	// Redeem creates g under its code's id. Of any number of concurrent callers
+	// exactly one succeeds; the others get ErrSpent, so that they can revoke what
+	// was issued (RFC 6749 section 4.1.2). It is the only write of a code flow. It
+	// is ErrSpent as well for a code of which the store cannot know that it was not
+	// redeemed.
+	Redeem(ctx context.Context, g Grant) error
+	// Grant returns the grant, ErrRevoked, or ErrNotFound.
+	Grant(ctx context.Context, issuer, id string) (Grant, error)
+	// Advance adds one to the grant's counter if it is from, and returns the grant
+	// after it. Of any number of concurrent callers with the same from exactly one
+	// succeeds; the others get ErrReused together with the grant as it is. Otherwise
+	// it is ErrRevoked or ErrNotFound.
+	Advance(ctx context.Context, issuer, id string, from int, now time.Time) (Grant, error)
+	// Revoke ends the grant. A tombstone stays for as long as its code could still
+	// be presented, so that it cannot be redeemed anew. Revoking a grant that does
+	// not exist is no error.
+	Revoke(ctx context.Context, issuer, id string) error
+
+	// Allow adds c's scopes to what the person has allowed the client before. What
+	// was allowed to a client of another UID is forgotten.
+	Allow(ctx context.Context, c Consent) error
+	// Consent returns what the person has allowed the client, or ErrNotFound.
+	Consent(ctx context.Context, issuer, subject, clientID string) (Consent, error)
+	// Forget takes the consent back. Forgetting one that does not exist is no error.
+	Forget(ctx context.Context, issuer, subject, clientID string) error
+}

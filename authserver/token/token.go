@@ -1,0 +1,95 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package token turns an approved grant into signed JWTs and publishes the
+// matching JWK set. It never sees an HTTP request, is given the time by its
+// callers, and is the only package that imports golang-jwt.
+package token
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/clientele-dev/clientele/authserver/keys"
+)
+
+// ErrInvalid means that a text is not an access token of this issuer that is valid
+// now. It does not say why.
+var ErrInvalid = errors.New("token is not valid")
+
+// JOSE typ values (RFC 9068 section 2.1, RFC 7519 section 5.1).
+const (
+	typAccess = "at+jwt"
+	typID     = "JWT"
+)
+
+// leeway is how far the clocks of two replicas may be apart.
+const leeway = 5 * time.Second
+
+// KeySet signs and verifies for one issuer, and is its JWK set. It is immutable.
+type KeySet struct {
+	issuer  string
+	set     keys.Set
+	signers map[string]crypto.Signer
+	jwks    []byte
+}
+
+// NewKeySet parses the signing keys of set.
+func NewKeySet(issuer string, set keys.Set) (*KeySet, error) {
+	k := &KeySet{issuer: issuer, set: set, signers: map[string]crypto.Signer{}}
+	var jwks []jwk
+	for _, alg := range []string{keys.RS256, keys.ES256} {
+		all := set.Of(alg)
+		if len(all) == 0 {
+			return nil, fmt.Errorf("no %s key", alg)
+		}
+		for _, key := range all {
+			signer, err := key.Signer()
+			if err != nil {
+				return nil, err
+			}
+			k.signers[key.ID] = signer
+			jwks = append(jwks, publicJWK(key, signer.Public()))
+		}
+	}
+	var err error
+	k.jwks, err = marshalJWKS(jwks)
+	return k, err
+}
+
+// JWKS is the JWK set (RFC 7517 section 5) as JSON. The caller must not change it.
+func (k *KeySet) JWKS() []byte { return k.jwks }
+
+func (k *KeySet) sign(alg, typ string, claims jwt.Claims, now time.Time) (string, error) {
+	key, ok := k.set.Active(alg, now)
+	if !ok {
+		return "", fmt.Errorf("no %s key", alg)
+	}
+	t := jwt.NewWithClaims(jwt.GetSigningMethod(alg), claims)
+	t.Header["kid"], t.Header["typ"] = key.ID, typ
+	signed, err := t.SignedString(k.signers[key.ID])
+	if err != nil {
+		return "", fmt.Errorf("sign %s: %w", typ, err)
+	}
+	return signed, nil
+}
+
+// key finds the public key that a token names, and refuses one of another
+// algorithm.
+func (k *KeySet) key(t *jwt.Token) (any, error) {
+	kid, _ := t.Header["kid"].(string)
+	signer, ok := k.signers[kid]
+	if !ok {
+		return nil, ErrInvalid
+	}
+	for _, key := range k.set.Of(t.Method.Alg()) {
+		if key.ID == kid {
+			return signer.Public(), nil
+		}
+	}
+	return nil, ErrInvalid
+}
