@@ -33,8 +33,9 @@ help: ## Show this.
 ##@ Try it
 
 .PHONY: run
-run: build ## Run everything here, with a demo app to sign in to, until Ctrl-C.
-	@go build -o bin/run ./hack/run
+run: ## Run everything here, with a demo app to sign in to, until Ctrl-C.
+	@echo "Building Clientele; the first time, this takes some minutes." >&2
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/manager ./cmd/authserver ./examples/webapp ./hack/run
 	@$(ASSETS) && KUBEBUILDER_ASSETS=$$assets exec bin/run
 
 ##@ Develop
@@ -68,8 +69,8 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 	done
 
 .PHONY: bench
-bench: ## Run the benchmarks: whole code flows, and what they are made of.
-	go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./test/bench/...
+bench: ## Measure whole code flows, and say where the time goes.
+	go test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./test/bench
 
 ##@ Generate
 
@@ -78,9 +79,10 @@ generate: ## Generate the API types' DeepCopy methods.
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate config/crd/bases, and the manager's role from its markers.
+manifests: ## Generate config/crd/bases, and the roles in config/rbac from the markers in the code.
 	$(TOOL) controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=clientele-manager,fileName=manager_role.yaml paths=./controllers/... output:rbac:dir=config/rbac
+	$(TOOL) controller-gen rbac:roleName=clientele-authserver,fileName=authserver_role.yaml paths=./authserver/... output:rbac:dir=config/rbac
 
 .PHONY: api-docs
 api-docs: ## Generate docs/reference.md from the API types.
