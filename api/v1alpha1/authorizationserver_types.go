@@ -55,9 +55,10 @@ type AuthorizationServerSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!self.contains('?') && !self.contains('#')",message="an issuer has no query and no fragment (RFC 8414 section 2): remove them"
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/')",message="clients compare the issuer byte for byte: remove the slash at its end"
-	// +kubebuilder:validation:XValidation:rule="!self.startsWith('http:') || self.matches('^http://(localhost|127[.]0[.]0[.]1|\\\\[::1\\\\])(:[0-9]{1,5})?(/|$)')",message="http is allowed for localhost, 127.0.0.1 and [::1] only: use https"
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\\\\[[0-9a-f:.]+\\\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$') || self.contains('?') || self.contains('#')",message="an issuer is https://, a host in lower case, and perhaps a port and a path of letters, digits and . _ ~ -, for example https://login.example.com"
-	// +kubebuilder:validation:XValidation:rule="!self.contains('/.well-known') && !self.contains('/./') && !self.contains('/../') && !self.endsWith('/.') && !self.endsWith('/..')",message="an issuer's path has no segment . or .. or .well-known: choose another path"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('http:') || self.matches('^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]{1,5})?(/|$)')",message="http is allowed for localhost, 127.0.0.1 and [::1] only: use https"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$') && isURL(self) || self.contains('?') || self.contains('#')",message="an issuer is https://, a host in lower case, and perhaps a port and a path of letters, digits and . _ ~ -, for example https://login.example.com"
+	// +kubebuilder:validation:XValidation:rule="!isURL(self) || size(url(self).getPort()) == 0 || int(url(self).getPort()) <= 65535",message="a port is a number up to 65535"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('/([.]|[.][.]|[.]well-known)(/|$)')",message="an issuer's path has no segment . or .. or .well-known: choose another path"
 	Issuer string `json:"issuer"`
 
 	// displayName is the name of the installation on the pages that people see.

@@ -57,6 +57,9 @@ const (
 	ReasonSecretWritten = "SecretWritten"
 	// ReasonSecretNotOwned: a Secret of that name exists and is not ours to touch.
 	ReasonSecretNotOwned = "SecretNotOwned"
+	// ReasonTooManyCredentials: something keeps changing or deleting the Secret, so
+	// that more credentials than allowed are still in their overlap.
+	ReasonTooManyCredentials = "TooManyCredentials"
 	// ReasonAwaitingReplicas: some live replica has not loaded the record yet.
 	ReasonAwaitingReplicas = "AwaitingReplicas"
 	// ReasonNoReplicas: no replica of the authserver is running.

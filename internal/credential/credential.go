@@ -41,7 +41,8 @@ func (s Secret) IsZero() bool { return s.text == "" }
 // Minted reports whether the text could have come from Mint.
 func (s Secret) Minted() bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s.text)
-	return err == nil && len(b) == size
+	// Both lengths: the decoder skips a line break that an editor left behind.
+	return err == nil && len(b) == size && len(s.text) == base64.RawURLEncoding.EncodedLen(size)
 }
 
 // Digest is the unpadded base64url of the text's SHA-256.

@@ -16,6 +16,9 @@ const (
 	// RecordKeys labels the Secret that holds a server's keys. The manager never
 	// reads it.
 	RecordKeys = "keys"
+	// RecordCredentials labels the Secret in an app's namespace that the manager
+	// writes an OAuthClient's credentials to. There is none in the system namespace.
+	RecordCredentials = "credentials"
 	// RecordReplica labels the Lease of a running authserver.
 	RecordReplica = "replica"
 

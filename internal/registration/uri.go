@@ -5,9 +5,9 @@ package registration
 
 import (
 	"errors"
-	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -17,89 +17,87 @@ const (
 	maxScope       = 128
 )
 
+// The CEL rules of the API's types say the same, and a test holds both together.
 var (
-	// reverseDomain is RFC 8252 section 7.1's private-use scheme: a domain name in
+	uriCharacters = regexp.MustCompile(`^[]!#-;=?-[_a-z~]+$`) // RFC 3986 section 2
+	badPercent    = regexp.MustCompile(`%([^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)`)
+	absolute      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+	userinfo      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*@`)
+	httpsRedirect = regexp.MustCompile(`^https://([A-Za-z0-9._~-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?([/?].*)?$`)
+	httpRedirect  = regexp.MustCompile(`^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]{1,5})?([/?].*)?$`)
+	// appRedirect has RFC 8252 section 7.1's private-use scheme: a domain name in
 	// reverse order, so that it has at least one dot.
-	reverseDomain = regexp.MustCompile(`^[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+$`)
-	issuerHost    = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
-	issuerPath    = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+	appRedirect = regexp.MustCompile(`^[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+:(//[A-Za-z0-9._~-]*([/?].*)?|/?[^/].*|/)$`)
+
+	issuerForm    = regexp.MustCompile(`^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*$`)
+	httpIssuer    = regexp.MustCompile(`^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]{1,5})?(/|$)`)
+	reservedInURL = regexp.MustCompile(`/([.]|[.][.]|[.]well-known)(/|$)`)
 )
 
 // ValidateRedirectURI says why raw cannot be registered. A public client may use
 // a scheme of its own (RFC 8252 section 7.1); everyone may use http for loopback.
 func ValidateRedirectURI(raw string, public bool) error {
-	u, err := parse(raw, maxRedirectURI)
+	https, http := strings.HasPrefix(raw, "https:"), strings.HasPrefix(raw, "http:")
 	switch {
-	case err != nil:
-		return err
+	case raw == "" || len(raw) > maxRedirectURI:
+		return errors.New("is empty or too long")
 	case strings.Contains(raw, "#"):
 		return errors.New("has a fragment (RFC 6749 section 3.1.2)")
 	case strings.Contains(raw, "*"):
 		return errors.New("has a wildcard; list every URI in full")
-	case u.User != nil:
+	case !uriCharacters.MatchString(raw):
+		return errors.New("has a character that RFC 3986 does not allow; percent-encode it")
+	case badPercent.MatchString(raw):
+		return errors.New("has a % that is not followed by two hexadecimal digits")
+	case !absolute.MatchString(raw):
+		return errors.New("is not absolute")
+	case userinfo.MatchString(raw):
 		return errors.New("has user information")
-	case u.Scheme == "https" && u.Hostname() == "":
-		return errors.New("has no host")
-	case u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()):
-		return nil
-	case u.Scheme == "http":
-		return errors.New("uses http for a host that is not a loopback address")
-	case !public:
+	case https && !httpsRedirect.MatchString(raw):
+		return errors.New("has no host, or one that is not valid")
+	case http && !httpRedirect.MatchString(raw):
+		return errors.New("uses http for a host that is not localhost, 127.0.0.1 or [::1]")
+	case !https && !http && !public:
 		return errors.New("uses a scheme other than https, which is for public clients")
-	case !reverseDomain.MatchString(u.Scheme):
+	case !https && !http && !appRedirect.MatchString(raw):
 		return errors.New("uses a scheme that is neither https nor a domain name in reverse order (RFC 8252 section 7.1)")
 	}
-	return nil
+	return checkParsed(raw)
 }
 
 // ValidateIssuer says why raw cannot be an issuer identifier (RFC 8414 section 2,
 // OpenID Connect Discovery 1.0 section 3).
 func ValidateIssuer(raw string) error {
-	u, err := parse(raw, maxIssuer)
 	switch {
-	case err != nil:
-		return err
+	case raw == "" || len(raw) > maxIssuer:
+		return errors.New("is empty or too long")
 	case strings.ContainsAny(raw, "?#"):
 		return errors.New("has a query or a fragment")
-	case u.User != nil:
-		return errors.New("has user information")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return errors.New("does not use https, and is not http for a loopback host")
-	case !issuerHost.MatchString(u.Host):
-		return errors.New("has no host, or one that is not in lower case")
-	case !issuerPath.MatchString(u.EscapedPath()):
-		return errors.New("has a path with a slash at its end or other characters than letters, digits and . _ ~ -")
+	case strings.HasSuffix(raw, "/"):
+		return errors.New("has a slash at its end")
+	case strings.HasPrefix(raw, "http:") && !httpIssuer.MatchString(raw):
+		return errors.New("uses http for a host that is not localhost, 127.0.0.1 or [::1]")
+	case !issuerForm.MatchString(raw):
+		return errors.New("is not https://, a host in lower case, and perhaps a port and a path of letters, digits and . _ ~ -")
+	case reservedInURL.MatchString(raw):
+		return errors.New("has the path segment ., .. or .well-known")
 	}
-	for segment := range strings.SplitSeq(u.Path, "/") {
-		if segment == "." || segment == ".." || segment == ".well-known" {
-			return errors.New("has the path segment ., .. or .well-known")
+	return checkParsed(raw)
+}
+
+// checkParsed refuses what the server could not parse, such as a malformed IPv6
+// address.
+func checkParsed(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return errors.New("is not a URI that can be parsed") // err would repeat raw
+	}
+	if port := u.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return errors.New("has a port above 65535")
 		}
 	}
 	return nil
-}
-
-func parse(raw string, limit int) (*url.URL, error) {
-	if raw == "" || len(raw) > limit {
-		return nil, errors.New("is empty or too long")
-	}
-	for _, c := range []byte(raw) {
-		if c <= ' ' || c > '~' {
-			return nil, errors.New("has a character that is not printable ASCII")
-		}
-	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme == "" || !strings.HasPrefix(raw, u.Scheme+":") {
-		return nil, errors.New("is not an absolute URI with a scheme in lower case")
-	}
-	return u, nil
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && (ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || ip == netip.IPv6Loopback())
 }
 
 // ValidScope reports whether s is a scope-token (RFC 6749 section 3.3).

@@ -52,7 +52,6 @@ func ParseArgon2id(phc string) (Argon2id, error) {
 		return Argon2id{}, fmt.Errorf("passwordHash has argon2id parameters m=%d,t=%d,p=%d; at most m=%d,t=%d,p=%d is accepted",
 			memory, passes, threads, MaxArgon2Memory, MaxArgon2Passes, MaxArgon2Threads)
 	}
-	return Argon2id{
-		Memory: uint32(memory), Passes: uint32(passes), Threads: uint8(threads), Salt: salt, Key: hash,
-	}, nil
+	//nolint:gosec // all three are in bounds by now
+	return Argon2id{Memory: uint32(memory), Passes: uint32(passes), Threads: uint8(threads), Salt: salt, Key: hash}, nil
 }
