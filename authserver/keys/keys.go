@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -59,6 +60,9 @@ func (k Key) String() string { return k.Kind + " key " + k.ID }
 // GoString keeps the secret out of %#v.
 func (k Key) GoString() string { return k.String() }
 
+// LogValue keeps the secret out of logs, JSON ones too.
+func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
 // Signer parses a signing key.
 func (k Key) Signer() (crypto.Signer, error) {
 	parsed, err := x509.ParsePKCS8PrivateKey(k.Secret)
@@ -84,13 +88,18 @@ type Set struct {
 	Keys    []Key `json:"keys"`
 }
 
+// LogValue keeps the secrets out of logs, JSON ones too.
+func (s Set) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s.Keys)) }
+
 // Encode returns s as it is stored.
 func (s Set) Encode() ([]byte, error) {
 	s.Version = Version
 	return json.Marshal(s)
 }
 
-// Decode reads what Encode wrote. Its errors never contain key material.
+// Decode reads what Encode wrote. Its errors never contain key material. A kind of
+// key that this version does not know is kept and left alone: while two versions run
+// side by side, the older one must neither stop nor drop what the newer one made.
 func Decode(data []byte) (Set, error) {
 	var s Set
 	if err := json.Unmarshal(data, &s); err != nil {
@@ -99,10 +108,12 @@ func Decode(data []byte) (Set, error) {
 	if s.Version != Version {
 		return Set{}, fmt.Errorf("decode keys: version is %d, not %d", s.Version, Version)
 	}
+	seen := map[string]bool{}
 	for _, k := range s.Keys {
-		if k.ID == "" || !slices.Contains(kinds, k.Kind) {
-			return Set{}, errors.New("decode keys: a key has no id or an unknown kind")
+		if k.ID == "" || k.Kind == "" || seen[k.ID] {
+			return Set{}, errors.New("decode keys: a key has no kind, or no id of its own")
 		}
+		seen[k.ID] = true
 	}
 	return s, nil
 }
@@ -154,13 +165,19 @@ func (p Schedule) keep(kind string) time.Duration {
 }
 
 // Rotate returns s as it should be at now, and whether that differs from s. A
-// kind without any key gets one that starts at once. random is for new keys; nil
-// means crypto/rand.
+// kind without any key gets one that starts at once. random is for ids and sealing
+// keys, and nil means crypto/rand; the standard library takes signing keys from
+// crypto/rand alone.
 func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, error) {
 	if random == nil {
 		random = rand.Reader
 	}
 	out, changed := Set{Version: Version}, false
+	for _, k := range s.Keys {
+		if !slices.Contains(kinds, k.Kind) {
+			out.Keys = append(out.Keys, k)
+		}
+	}
 	for _, kind := range kinds {
 		old := s.Of(kind)
 		kept := dropExpired(old, now, p.keep(kind))
@@ -189,8 +206,7 @@ func (s Set) Next(now time.Time, p Schedule) time.Time {
 		if _, due := nextStart(all, now, p); due {
 			return now
 		}
-		mintAt := all[len(all)-1].Starts.Add(p.Interval - p.Lead)
-		if mintAt.Before(next) {
+		if mintAt := newest(all, now, p).Starts.Add(p.Interval - p.Lead); mintAt.Before(next) {
 			next = mintAt
 		}
 		if len(all) > 1 {
@@ -211,24 +227,31 @@ func dropExpired(all []Key, now time.Time, keep time.Duration) []Key {
 	return slices.Clone(all)
 }
 
-// nextStart says when a further key should start, if it is time to publish it.
+// newest is the key that the schedule goes by: the last one, but for those that lie
+// further ahead than an interval. A clock that was wrong made those, and waiting
+// for them would keep the present key in use for as long.
+func newest(all []Key, now time.Time, p Schedule) Key {
+	for len(all) > 1 && all[len(all)-1].Starts.After(now.Add(p.Lead+p.Interval)) {
+		all = all[:len(all)-1]
+	}
+	return all[len(all)-1]
+}
+
+// nextStart says when a further key should start, if it is time to publish it. The
+// lead is kept even if that is late, as after a long sleep.
 func nextStart(all []Key, now time.Time, p Schedule) (time.Time, bool) {
 	if len(all) == 0 {
-		return now, true
+		return now.Truncate(time.Second), true
 	}
-	ends := all[len(all)-1].Starts.Add(p.Interval)
-	if ends.Add(-p.Lead).After(now) {
+	if newest(all, now, p).Starts.Add(p.Interval - p.Lead).After(now) {
 		return time.Time{}, false
 	}
-	// Published late, as after a long sleep: the lead is kept all the same.
-	if earliest := now.Add(p.Lead); ends.Before(earliest) {
-		ends = earliest
-	}
-	return ends, true
+	// Whole seconds, and not an instant less than the lead.
+	return now.Add(p.Lead + time.Second - 1).Truncate(time.Second), true
 }
 
 func mint(kind string, starts time.Time, random io.Reader) (Key, error) {
-	k := Key{Kind: kind, Starts: starts.UTC().Truncate(time.Second)}
+	k := Key{Kind: kind, Starts: starts.UTC()}
 	var private any
 	var err error
 	switch kind {

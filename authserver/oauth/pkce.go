@@ -12,11 +12,9 @@ import (
 // ValidChallenge reports whether s can be an S256 code_challenge: the unpadded
 // base64url of 32 bytes (RFC 7636 section 4.2).
 func ValidChallenge(s string) bool {
-	if len(s) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
-		return false // the decoder would skip line breaks
-	}
-	_, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	return err == nil
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	// Both lengths: the decoder skips line breaks.
+	return err == nil && len(b) == sha256.Size && len(s) == base64.RawURLEncoding.EncodedLen(len(b))
 }
 
 // ValidVerifier reports whether s has the form of a code_verifier: 43 to 128

@@ -5,7 +5,6 @@ package registry
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +26,9 @@ func NewClient(record registration.Client) (*Client, error) {
 	if err := record.Validate(); err != nil {
 		return nil, fmt.Errorf("client record %s/%s: %w", record.Namespace, record.Name, err)
 	}
-	c := &Client{record: record, scopes: record.Scopes}
+	record.RedirectURIs = slices.Clone(record.RedirectURIs)
+	record.GrantTypes = slices.Clone(record.GrantTypes)
+	c := &Client{record: record, scopes: slices.Clone(record.Scopes)}
 	for _, d := range record.Digests {
 		c.digests = append(c.digests, d.SHA256)
 	}
@@ -60,7 +61,7 @@ func (c *Client) MayUse(grantType string) bool {
 	return slices.Contains(c.record.GrantTypes, grantType)
 }
 
-// Scopes are those that the client may ask for.
+// Scopes are those that the client may ask for. The caller must not change them.
 func (c *Client) Scopes() oauth.Scopes { return c.scopes }
 
 // Accepts reports whether secret is one of the client's. It takes the same time
@@ -78,7 +79,7 @@ func (u RedirectURI) String() string { return u.uri }
 
 // Redirect reports whether raw may be redirected to: it is registered, byte for
 // byte, or differs from a registered URI of a loopback IP address in nothing but
-// the port (RFC 8252 section 7.3).
+// the port (RFC 8252 section 7.3), which may be missing from either.
 func (c *Client) Redirect(raw string) (RedirectURI, bool) {
 	for _, registered := range c.record.RedirectURIs {
 		if raw == registered || sameLoopback(registered, raw) {
@@ -109,8 +110,7 @@ func sameLoopback(registered, raw string) bool {
 	if !ok {
 		return false
 	}
-	_, after = cutPort(after)
-	return after == rest
+	return cutPort(after) == rest
 }
 
 // splitLoopback cuts a registered URI into "http://" with its loopback IP address,
@@ -122,35 +122,26 @@ func splitLoopback(registered string) (host, rest string, ok bool) {
 	if !ok {
 		return "", "", false
 	}
-	end := strings.IndexAny(after, ":/?")
-	if strings.HasPrefix(after, "[") {
-		end = strings.IndexByte(after, ']') + 1
+	for _, ip := range []string{"127.0.0.1", "[::1]"} {
+		if rest, ok := strings.CutPrefix(after, ip); ok {
+			rest = cutPort(rest)
+			return scheme + ip, rest, rest == "" || rest[0] == '/' || rest[0] == '?'
+		}
 	}
-	if end < 0 {
-		end = len(after)
-	}
-	ip, err := netip.ParseAddr(strings.Trim(after[:end], "[]"))
-	if err != nil || !ip.IsLoopback() {
-		return "", "", false
-	}
-	_, rest = cutPort(after[end:])
-	return scheme + after[:end], rest, true
+	return "", "", false
 }
 
-// cutPort cuts a colon and a port from the beginning of s, if they are there.
-func cutPort(s string) (port, rest string) {
+// cutPort returns what follows the colon and port at the beginning of s, or s if
+// there is none. A port has one spelling, without leading zeros.
+func cutPort(s string) string {
 	after, ok := strings.CutPrefix(s, ":")
 	if !ok {
-		return "", s
+		return s
 	}
-	end := strings.IndexFunc(after, func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 {
-		end = len(after)
+	rest := strings.TrimLeft(after, "0123456789")
+	digits := after[:len(after)-len(rest)]
+	if _, err := strconv.ParseUint(digits, 10, 16); err != nil || digits[0] == '0' {
+		return s
 	}
-	// Without leading zeros, so that a port has one spelling.
-	n, err := strconv.ParseUint(after[:end], 10, 16)
-	if err != nil || n == 0 || after[0] == '0' {
-		return "", s
-	}
-	return after[:end], after[end:]
+	return rest
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 
 	"github.com/clientele-dev/clientele/authserver/identity"
 	"github.com/clientele-dev/clientele/authserver/keys"
@@ -83,14 +84,20 @@ func (i *Issuer) ScopeNames() oauth.Scopes {
 	return out
 }
 
-// CanonicalHost is a Host header or URL host without its scheme's default port.
+// CanonicalHost is a Host header or URL host in lower case and without its scheme's
+// default port (RFC 9110 section 4.2.3).
 func CanonicalHost(host string, secure bool) string {
-	h, port, err := net.SplitHostPort(host)
-	if err != nil || (port != "443" || !secure) && (port != "80" || secure) {
+	host = strings.ToLower(host)
+	port := ":80"
+	if secure {
+		port = ":443"
+	}
+	bare, ok := strings.CutSuffix(host, port) // an IPv6 address keeps its brackets
+	if !ok {
 		return host
 	}
-	if len(h) > 0 && net.ParseIP(h) != nil && net.ParseIP(h).To4() == nil {
-		return "[" + h + "]"
+	if _, _, err := net.SplitHostPort(host); err != nil {
+		return host // the end of an IPv6 address without brackets is no port
 	}
-	return h
+	return bare
 }

@@ -7,6 +7,7 @@
 package registry
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,43 +73,56 @@ func (r *Registry) change(f func(map[string]*Issuer)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := map[string]*Issuer{}
-	for name, i := range r.Issuers() {
-		next[name] = i
-	}
+	maps.Copy(next, r.Issuers())
 	f(next)
 	r.issuers.Store(&next)
 }
 
-const (
-	wellKnownOpenID = "/.well-known/openid-configuration"
-	// wellKnownOAuth stands between the host and the issuer's path (RFC 8414
-	// section 3.1), unlike OpenID Connect Discovery's suffix.
-	wellKnownOAuth = "/.well-known/oauth-authorization-server"
-)
+// wellKnown are the paths that RFC 8414 section 3.1 puts between the host and the
+// issuer's path. OpenID Connect Discovery appends its own to the issuer; section 5
+// of the RFC allows for both.
+var wellKnown = []string{
+	"/.well-known/oauth-authorization-server",
+	"/.well-known/openid-configuration",
+}
 
-// Route returns the issuer that a request's host and path belong to, and the rest
-// of the path below it. Where one issuer's path is the beginning of another's, the
-// longer one is meant. RFC 8414's insertion gives the rest wellKnownOAuth.
+// Route returns the issuer that a request's Host header and path belong to, and the
+// rest of the path below it. Where one issuer's path is the beginning of another's,
+// the longer one is meant. A well-known path that stands before an issuer's whole
+// path is returned as the rest, as if it stood behind it.
 func (r *Registry) Route(host, path string) (*Issuer, string, bool) {
-	inserted := false
-	if after, ok := strings.CutPrefix(path, wellKnownOAuth); ok && (after == "" || after[0] == '/') {
-		path, inserted = after, true
+	for _, w := range wellKnown {
+		if after, ok := strings.CutPrefix(path, w); ok && below("", after) {
+			if i, rest, ok := r.longest(host, after); ok && rest == "" {
+				return i, w, true
+			}
+			return nil, "", false
+		}
 	}
+	return r.longest(host, path)
+}
+
+func (r *Registry) longest(host, path string) (*Issuer, string, bool) {
 	var found *Issuer
 	for _, i := range r.Issuers() {
-		if i.Host == host && below(i.Path, path) && (found == nil || len(i.Path) > len(found.Path)) {
+		if i.Host == CanonicalHost(host, i.Secure) && below(i.Path, path) && (found == nil || i.before(found)) {
 			found = i
 		}
 	}
-	switch {
-	case found == nil:
+	if found == nil {
 		return nil, "", false
-	case !inserted:
-		return found, path[len(found.Path):], true
-	case path == found.Path:
-		return found, wellKnownOAuth, true
 	}
-	return nil, "", false
+	return found, path[len(found.Path):], true
+}
+
+// before reports whether i answers where other could, too. The manager does not
+// accept two AuthorizationServers at one URL; should there be two all the same, the
+// name decides, so that every replica gives the same answers.
+func (i *Issuer) before(other *Issuer) bool {
+	if len(i.Path) != len(other.Path) {
+		return len(i.Path) > len(other.Path)
+	}
+	return i.Name < other.Name
 }
 
 func below(base, path string) bool {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/keys"
@@ -38,7 +39,10 @@ const (
 // under a key that is still kept. It does not say which.
 var ErrInvalid = errors.New("sealed value is not valid")
 
-// MaxSize bounds, in bytes, the text that Open looks at.
+// ErrTooLarge means that a value is too large to be sealed.
+var ErrTooLarge = errors.New("value is too large to be sealed")
+
+// MaxSize bounds, in bytes, the text that Seal returns and Open looks at.
 const MaxSize = 16 << 10
 
 const (
@@ -48,6 +52,7 @@ const (
 	header = 1 + keyIDSize + saltSize
 
 	keyIDSize = 12
+	tagSize   = 16
 )
 
 // Box seals and opens for one issuer. It is immutable.
@@ -77,8 +82,15 @@ func NewBox(issuer string, set keys.Set, random io.Reader) (*Box, error) {
 	return b, nil
 }
 
+// String keeps the keys out of every message.
+func (b *Box) String() string { return "box of " + b.issuer }
+
+// GoString keeps the keys out of %#v.
+func (b *Box) GoString() string { return b.String() }
+
 // Seal returns v, as JSON, sealed under the key that is in use at now: base64url
-// text that is safe in URLs, forms and cookies.
+// text that is safe in URLs, forms and cookies. JSON carries only valid UTF-8: other
+// bytes in a string do not come back.
 func (b *Box) Seal(kind Kind, v any, now time.Time) (string, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
@@ -88,7 +100,10 @@ func (b *Box) Seal(kind Kind, v any, now time.Time) (string, error) {
 	if !ok {
 		return "", errors.New("no sealing key")
 	}
-	out := make([]byte, header, header+len(plain)+16)
+	if base64.RawURLEncoding.EncodedLen(header+len(plain)+tagSize) > MaxSize {
+		return "", ErrTooLarge
+	}
+	out := make([]byte, header, header+len(plain)+tagSize)
 	out[0] = version
 	copy(out[1:], key.ID)
 	if _, err := io.ReadFull(b.random, out[1+keyIDSize:]); err != nil {
@@ -104,7 +119,8 @@ func (b *Box) Seal(kind Kind, v any, now time.Time) (string, error) {
 // Open undoes Seal into v. Any text that Seal did not return for this kind and
 // issuer gives ErrInvalid.
 func (b *Box) Open(kind Kind, sealed string, v any) error {
-	if len(sealed) > MaxSize {
+	// The decoder would skip line breaks, and one value have many spellings.
+	if len(sealed) > MaxSize || strings.ContainsAny(sealed, "\r\n") {
 		return ErrInvalid
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)

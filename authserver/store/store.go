@@ -77,9 +77,12 @@ type Consent struct {
 }
 
 // Store keeps sessions, grants and consents. All methods may be called
-// concurrently; each is one atomic step.
+// concurrently; each is one atomic step. Issuers share nothing. A record is there
+// before its ExpiresAt, and not at it or after, by the store's own clock. Slices are
+// copied in and out.
 type Store interface {
-	// CreateSession keeps s. Its ID must be new.
+	// CreateSession keeps s. Its ID must be new: where one of that ID lives, it is an
+	// error, and the one that lives stays as it is.
 	CreateSession(ctx context.Context, s Session) error
 	// Session returns the session, or ErrNotFound.
 	Session(ctx context.Context, issuer, id string) (Session, error)
@@ -90,22 +93,27 @@ type Store interface {
 	// exactly one succeeds; the others get ErrSpent, so that they can revoke what
 	// was issued (RFC 6749 section 4.1.2). It is the only write of a code flow. It
 	// is ErrSpent as well for a code of which the store cannot know that it was not
-	// redeemed.
+	// redeemed: one issued before a store that forgets was started, and, in every
+	// store, one whose CodeExpiresAt has come since the caller looked, because by then
+	// the tombstone may have been swept. A sweep is later than CodeExpiresAt by as much
+	// as the clocks of two replicas may differ.
 	Redeem(ctx context.Context, g Grant) error
 	// Grant returns the grant, ErrRevoked, or ErrNotFound.
 	Grant(ctx context.Context, issuer, id string) (Grant, error)
-	// Advance adds one to the grant's counter if it is from, and returns the grant
-	// after it. Of any number of concurrent callers with the same from exactly one
-	// succeeds; the others get ErrReused together with the grant as it is. Otherwise
-	// it is ErrRevoked or ErrNotFound.
+	// Advance adds one to the grant's counter if it is from, sets AdvancedAt to now, and
+	// returns the grant after it. Of any number of concurrent callers with the same from
+	// exactly one succeeds; the others get ErrReused together with the grant as it is.
+	// Otherwise it is ErrRevoked or ErrNotFound.
 	Advance(ctx context.Context, issuer, id string, from int, now time.Time) (Grant, error)
 	// Revoke ends the grant. A tombstone stays for as long as its code could still
-	// be presented, so that it cannot be redeemed anew. Revoking a grant that does
-	// not exist is no error.
+	// be presented, so that it cannot be redeemed anew; until then the grant is
+	// ErrRevoked, and later ErrRevoked or ErrNotFound. Revoking a grant that does not
+	// exist is no error and writes nothing, so a code that was not redeemed yet stays
+	// redeemable: a store cannot know of it.
 	Revoke(ctx context.Context, issuer, id string) error
 
-	// Allow adds c's scopes to what the person has allowed the client before. What
-	// was allowed to a client of another UID is forgotten.
+	// Allow adds c's scopes to what the person has allowed the client before, and
+	// GivenAt becomes c's. What was allowed to a client of another UID is forgotten.
 	Allow(ctx context.Context, c Consent) error
 	// Consent returns what the person has allowed the client, or ErrNotFound.
 	Consent(ctx context.Context, issuer, subject, clientID string) (Consent, error)

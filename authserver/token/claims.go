@@ -6,10 +6,14 @@ package token
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/clientele-dev/clientele/authserver/keys"
 )
 
 // Person is what the granted scopes release of somebody (OpenID Connect Core 1.0
@@ -99,9 +103,13 @@ func (k *KeySet) SignID(alg string, i ID) (string, error) {
 // VerifyAccess returns what an access token says, if it is one of this issuer and
 // valid at now, and ErrInvalid otherwise. An ID token is not one.
 func (k *KeySet) VerifyAccess(raw string, now time.Time) (Access, error) {
+	if strings.ContainsAny(raw, "\r\n") {
+		return Access{}, ErrInvalid // the decoder would skip them
+	}
 	var c accessClaims
 	t, err := jwt.ParseWithClaims(raw, &c, k.key,
-		jwt.WithValidMethods([]string{"RS256", "ES256"}),
+		jwt.WithStrictDecoding(),
+		jwt.WithValidMethods([]string{keys.RS256, keys.ES256}),
 		jwt.WithIssuer(k.issuer),
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
@@ -109,7 +117,7 @@ func (k *KeySet) VerifyAccess(raw string, now time.Time) (Access, error) {
 		jwt.WithTimeFunc(func() time.Time { return now }),
 	)
 	if err != nil {
-		return Access{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return Access{}, invalid(err)
 	}
 	// RFC 9068 section 4: anything else with a valid signature is another kind of token.
 	if t.Header["typ"] != typAccess || c.AuthTime == nil || c.IssuedAt == nil {
@@ -119,6 +127,20 @@ func (k *KeySet) VerifyAccess(raw string, now time.Time) (Access, error) {
 		Subject: c.Subject, Audience: c.Audience, ClientID: c.ClientID, Scope: c.Scope, ID: c.ID,
 		IssuedAt: c.IssuedAt.Time, Expires: c.ExpiresAt.Time, AuthTime: c.AuthTime.Time, Person: c.Person,
 	}, nil
+}
+
+// invalid says for our log why a token was refused, in fixed words: golang-jwt's
+// errors may repeat what stands in the token.
+func invalid(err error) error {
+	for _, known := range []error{
+		jwt.ErrTokenExpired, jwt.ErrTokenNotValidYet, jwt.ErrTokenUsedBeforeIssued, jwt.ErrTokenInvalidIssuer,
+		jwt.ErrTokenRequiredClaimMissing, jwt.ErrTokenMalformed, jwt.ErrTokenUnverifiable, jwt.ErrTokenSignatureInvalid,
+	} {
+		if errors.Is(err, known) {
+			return fmt.Errorf("%w: %w", ErrInvalid, known)
+		}
+	}
+	return ErrInvalid
 }
 
 func (k *KeySet) registered(sub string, aud []string, jti string, issued, expires time.Time) jwt.RegisteredClaims {

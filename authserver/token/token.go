@@ -61,6 +61,12 @@ func NewKeySet(issuer string, set keys.Set) (*KeySet, error) {
 	return k, err
 }
 
+// String keeps the keys out of every message.
+func (k *KeySet) String() string { return "keys of " + k.issuer }
+
+// GoString keeps the keys out of %#v.
+func (k *KeySet) GoString() string { return k.String() }
+
 // JWKS is the JWK set (RFC 7517 section 5) as JSON. The caller must not change it.
 func (k *KeySet) JWKS() []byte { return k.jwks }
 
@@ -69,9 +75,13 @@ func (k *KeySet) sign(alg, typ string, claims jwt.Claims, now time.Time) (string
 	if !ok {
 		return "", fmt.Errorf("no %s key", alg)
 	}
-	t := jwt.NewWithClaims(jwt.GetSigningMethod(alg), claims)
+	signer, method := k.signers[key.ID], jwt.GetSigningMethod(alg)
+	if signer == nil || method == nil {
+		return "", fmt.Errorf("%s does not sign", alg)
+	}
+	t := jwt.NewWithClaims(method, claims)
 	t.Header["kid"], t.Header["typ"] = key.ID, typ
-	signed, err := t.SignedString(k.signers[key.ID])
+	signed, err := t.SignedString(signer)
 	if err != nil {
 		return "", fmt.Errorf("sign %s: %w", typ, err)
 	}
