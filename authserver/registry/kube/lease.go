@@ -1,0 +1,150 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kube
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	leaseclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/clientele-dev/clientele/internal/registration"
+)
+
+var (
+	// errGone means that somebody deleted the Lease.
+	errGone = errors.New("the Lease was deleted")
+	// errTaken means that another process writes the Lease. Two have one name, or
+	// this one was given up for dead.
+	errTaken = errors.New("another process has taken the Lease")
+)
+
+// leasePrefix and the replica's name make the Lease's name.
+const leasePrefix = "authserver-"
+
+// lease writes this replica's Lease. Every write names the version it replaces, so
+// that one that was given up as lost and arrives late cannot undo a later one.
+// Only one goroutine may use it.
+type lease struct {
+	client   leaseclient.LeaseInterface
+	name     string
+	holder   string
+	duration time.Duration
+	now      func() time.Time
+	held     *coordinationv1.Lease // as last confirmed, nil without one
+}
+
+func newLease(client kubernetes.Interface, namespace, replica string, t timing) *lease {
+	return &lease{
+		client: client.CoordinationV1().Leases(namespace), name: leasePrefix + replica,
+		// As with Kubernetes' own Leases, the text behind the name tells a process from
+		// the one that it replaces.
+		holder: replica + "_" + rand.Text()[:8], duration: t.lease, now: time.Now,
+	}
+}
+
+// take makes the Lease this process's, whoever had it: a container that crashed
+// leaves one behind for the next.
+func (l *lease) take(ctx context.Context, loaded string) error {
+	fresh := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: l.name}}
+	l.fill(fresh, loaded)
+	created, err := l.client.Create(ctx, fresh, metav1.CreateOptions{})
+	if err == nil {
+		l.held = created
+		return nil
+	}
+	if !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create Lease: %w", err)
+	}
+	found, err := l.client.Get(ctx, l.name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("get Lease: %w", err)
+	}
+	return l.update(ctx, found, loaded)
+}
+
+// renew writes the Lease that this process holds, if it still does.
+func (l *lease) renew(ctx context.Context, loaded string) error {
+	err := l.update(ctx, l.held, loaded)
+	if !apierrors.IsConflict(err) {
+		return err
+	}
+	// Somebody deleted it or wrote to it, or a write of our own arrived after we had
+	// given it up.
+	found, err := l.client.Get(ctx, l.name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		l.held = nil
+		return errGone
+	case err != nil:
+		return fmt.Errorf("get Lease: %w", err)
+	case !l.mine(found):
+		l.held = nil
+		return errTaken
+	case found.UID != l.held.UID:
+		l.held = found
+		return errGone
+	}
+	return l.update(ctx, found, loaded)
+}
+
+func (l *lease) mine(o *coordinationv1.Lease) bool {
+	return ptr.Deref(o.Spec.HolderIdentity, "") == l.holder
+}
+
+func (l *lease) update(ctx context.Context, from *coordinationv1.Lease, loaded string) error {
+	next := from.DeepCopy()
+	l.fill(next, loaded)
+	updated, err := l.client.Update(ctx, next, metav1.UpdateOptions{})
+	if err != nil {
+		return fmt.Errorf("update Lease: %w", err)
+	}
+	l.held = updated
+	return nil
+}
+
+// release deletes the Lease, if it is this process's.
+func (l *lease) release(ctx context.Context) error {
+	for l.held != nil {
+		err := l.client.Delete(ctx, l.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
+			UID: &l.held.UID, ResourceVersion: &l.held.ResourceVersion,
+		}})
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			return fmt.Errorf("delete Lease: %w", err)
+		}
+		l.held = nil
+		if !apierrors.IsConflict(err) {
+			break
+		}
+		found, err := l.client.Get(ctx, l.name, metav1.GetOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("get Lease: %w", err)
+		}
+		if err == nil && l.mine(found) {
+			l.held = found
+		}
+	}
+	return nil
+}
+
+func (l *lease) fill(o *coordinationv1.Lease, loaded string) {
+	metav1.SetMetaDataLabel(&o.ObjectMeta, registration.LabelRecord, registration.RecordReplica)
+	metav1.SetMetaDataAnnotation(&o.ObjectMeta, registration.AnnotationLoaded, loaded)
+	now := metav1.NewMicroTime(l.now())
+	if !l.mine(o) {
+		o.Spec.AcquireTime = &now
+		o.Spec.LeaseTransitions = ptr.To(ptr.Deref(o.Spec.LeaseTransitions, -1) + 1)
+	}
+	o.Spec.HolderIdentity = &l.holder
+	o.Spec.LeaseDurationSeconds = ptr.To(int32(l.duration.Seconds()))
+	o.Spec.RenewTime = &now
+}
