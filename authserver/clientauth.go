@@ -1,0 +1,109 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/clientele-dev/clientele/authserver/oauth"
+	"github.com/clientele-dev/clientele/authserver/registry"
+	"github.com/clientele-dev/clientele/internal/credential"
+	"github.com/clientele-dev/clientele/internal/registration"
+)
+
+// credentials are how a client says who it is, and by which of the methods of RFC
+// 7591 section 2.
+type credentials struct {
+	method string
+	id     string
+	secret credential.Secret
+}
+
+// errBadClient stands for every way in which a client can fail to prove itself.
+var errBadClient = oauth.Errorf(oauth.InvalidClient, "the client is unknown or its authentication failed")
+
+// nobody has the digest of a secret that nobody knows: comparing with it makes an
+// unknown client cost what a known one does.
+var nobody = []string{credential.New("").Digest()}
+
+// parseCredentials reads the client's authentication from the Authorization
+// headers and the body. RFC 6749 section 2.3: one method in a request, not more.
+func parseCredentials(headers []string, p *params) (credentials, *oauth.Error) {
+	id, secret := p.one("client_id"), p.one("client_secret")
+	if len(headers) == 0 {
+		method := registration.AuthMethodPost
+		if secret == "" {
+			method = registration.AuthMethodNone
+		}
+		return credentials{method: method, id: id, secret: credential.New(secret)}, nil
+	}
+	if len(headers) > 1 || secret != "" {
+		return credentials{}, oauth.Errorf(oauth.InvalidRequest, "the client authenticates in more than one way")
+	}
+	c, ok := parseBasic(headers[0])
+	switch {
+	case !ok:
+		return credentials{}, oauth.Errorf(oauth.InvalidClient, "the Authorization header is not of the Basic scheme, or malformed")
+	case id != "" && id != c.id:
+		return credentials{}, oauth.Errorf(oauth.InvalidClient, "client_id is not the client of the Authorization header")
+	}
+	return c, nil
+}
+
+// parseBasic reads an Authorization header of the Basic scheme (RFC 7617 section 2).
+func parseBasic(header string) (credentials, bool) {
+	scheme, encoded, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return credentials{}, false
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	if err != nil {
+		return credentials{}, false
+	}
+	id, secret, ok := strings.Cut(string(raw), ":")
+	return credentials{
+		method: registration.AuthMethodBasic, id: unescape(id), secret: credential.New(unescape(secret)),
+	}, ok && id != ""
+}
+
+// unescape undoes the form-urlencoding that RFC 6749 section 2.3.1 wants within
+// Basic. Many clients leave it out; what cannot be decoded is taken as it is. That
+// never matters for a secret that we minted: it has no character to be encoded.
+func unescape(s string) string {
+	if decoded, err := url.QueryUnescape(s); err == nil {
+		return decoded
+	}
+	return s
+}
+
+// authenticate returns the client that proved itself. An unknown client and a wrong
+// secret give the same code and text after about the same work.
+func (s *Server) authenticateClient(issuer *registry.Issuer, c credentials) (*registry.Client, *oauth.Error) {
+	client, known := s.registry.Client(issuer, c.id)
+	proved := false
+	switch {
+	case !known:
+		c.secret.Matches(nobody)
+	case client.Public():
+		proved = c.method == registration.AuthMethodNone
+	case c.method != registration.AuthMethodNone:
+		proved = client.Accepts(c.secret)
+	}
+	switch {
+	case !proved && !s.registry.Current():
+		// The client or its new secret may be one that this replica has yet to hear of.
+		return nil, unavailable(errStale)
+	case !proved && known:
+		return nil, errBadClient.Because(errors.New("wrong secret or none"))
+	case !proved:
+		return nil, errBadClient.Because(errors.New("unknown client"))
+	case c.method != client.AuthMethod():
+		// Who has proved to know the secret may learn how to send it.
+		return nil, oauth.Errorf(oauth.InvalidClient, "the client is registered for %s", client.AuthMethod())
+	}
+	return client, nil
+}

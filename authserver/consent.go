@@ -1,0 +1,128 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/clientele-dev/clientele/authserver/oauth"
+	"github.com/clientele-dev/clientele/authserver/pages"
+	"github.com/clientele-dev/clientele/authserver/registry"
+	"github.com/clientele-dev/clientele/authserver/store"
+)
+
+// consentPage asks whether the client may have what it asks for.
+func (s *Server) consentPage(w http.ResponseWriter, r *request) error {
+	p := &params{values: r.Form}
+	v, err := s.openVisit(r, p.one("flow"))
+	if err != nil {
+		return err
+	}
+	who, err := s.visitor(r)
+	if err != nil {
+		return err
+	}
+	do, err := s.decide(r, v, who)
+	if err != nil {
+		return err
+	}
+	if do != stepConsent {
+		return s.proceedAs(w, r, v, who)
+	}
+	page, err := r.newConsentPage(v, who)
+	if err != nil {
+		return err
+	}
+	return render(w, http.StatusOK, page)
+}
+
+// consent takes the answer: back to the client, with a code or without.
+func (s *Server) consent(w http.ResponseWriter, r *request) error {
+	p := &params{values: r.PostForm}
+	v, err := s.openVisit(r, p.one("flow"))
+	if err != nil {
+		return err
+	}
+	decision := p.one("decision")
+	if problem := p.err(); problem != nil {
+		return problem
+	}
+	switch decision {
+	case "allow":
+		return s.allow(w, r, v)
+	case "deny":
+		// RFC 6749 section 4.1.2.1. Whoever is signed in by now, nothing is given away.
+		return v.refuse(oauth.Errorf(oauth.AccessDenied, "the person denied the request"))
+	}
+	v.flow.Asked = ""
+	return s.proceed(w, r, v)
+}
+
+// allow gives the client what it asked for, if who is signed in is who was asked:
+// in another tab, somebody else may have signed in since, or the session may have
+// ended, or become too old for max_age.
+func (s *Server) allow(w http.ResponseWriter, r *request, v visit) error {
+	who, err := s.visitor(r)
+	if err != nil {
+		return err
+	}
+	asked := v.flow.Asked
+	v.flow.Asked = ""
+	do, err := s.decide(r, v, who)
+	if err != nil {
+		return err
+	}
+	if do == stepLogin || asked != who.Subject {
+		return s.proceedAs(w, r, v, who)
+	}
+	if err := s.store.Allow(r.Context(), store.Consent{
+		Issuer: r.issuer.Name, Subject: who.Subject, ClientID: v.client.ID(), ClientUID: v.client.UID(),
+		Scopes: v.flow.Scopes, GivenAt: r.now,
+	}); err != nil {
+		return unavailable(fmt.Errorf("keep consent: %w", err))
+	}
+	return s.issueCode(w, r, v, who.login)
+}
+
+func (r *request) newConsentPage(v visit, who *visitor) (pages.Consent, error) {
+	// The way to another account takes the flow without Asked, as every URL does.
+	here, err := r.seal(v)
+	if err != nil {
+		return pages.Consent{}, err
+	}
+	v.flow.Asked = who.Subject
+	sealed, err := r.seal(v)
+	page := pages.Consent{
+		Base:        base(r.issuer),
+		Client:      v.client.DisplayName(),
+		Namespace:   v.client.Namespace(),
+		Destination: destination(v.to),
+		Username:    who.person.Username,
+		PersonName:  who.person.Name,
+		Action:      r.issuer.Issuer + pathConsent,
+		SwitchURL:   r.issuer.Issuer + pathLogin + "?" + url.Values{"flow": {here}}.Encode(),
+		Flow:        sealed,
+	}
+	for _, scope := range v.flow.Scopes {
+		page.Scopes = append(page.Scopes, r.issuer.Describe(scope))
+	}
+	return page, err
+}
+
+// destination is what tells a person where a redirect URI leads.
+func destination(to registry.RedirectURI) pages.Destination {
+	u, err := url.Parse(to.String())
+	switch {
+	case err != nil:
+		return pages.Destination{}
+	case u.Scheme == "https":
+		return pages.Destination{Host: u.Host}
+	case u.Scheme == "http":
+		// Only loopback addresses are registered with http.
+		return pages.Destination{Host: u.Host, Local: true}
+	}
+	return pages.Destination{Scheme: u.Scheme}
+}

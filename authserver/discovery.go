@@ -1,0 +1,118 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+
+	"github.com/clientele-dev/clientele/authserver/oauth"
+	"github.com/clientele-dev/clientele/authserver/registry"
+	"github.com/clientele-dev/clientele/internal/registration"
+)
+
+const (
+	// metadataAge lets clients keep what changes only with an AuthorizationServer.
+	metadataAge = "public, max-age=300"
+	// jwksAge is well below the lead of keys.Schedule: a key is published for longer,
+	// before it signs, than anybody keeps a copy of the set without it.
+	jwksAge = "public, max-age=600"
+)
+
+// metadata is what RFC 8414 section 2 and OpenID Connect Discovery 1.0 section 3
+// have a server say of itself: all that it does, and nothing that it does not.
+type metadata struct {
+	Issuer                string       `json:"issuer"`
+	AuthorizationEndpoint string       `json:"authorization_endpoint"`
+	TokenEndpoint         string       `json:"token_endpoint"`
+	UserinfoEndpoint      string       `json:"userinfo_endpoint"`
+	JWKSURI               string       `json:"jwks_uri"`
+	Scopes                oauth.Scopes `json:"scopes_supported"`
+	ResponseTypes         []string     `json:"response_types_supported"`
+	ResponseModes         []string     `json:"response_modes_supported"`
+	GrantTypes            []string     `json:"grant_types_supported"`
+	SubjectTypes          []string     `json:"subject_types_supported"`
+	IDTokenAlgs           []string     `json:"id_token_signing_alg_values_supported"`
+	TokenAuthMethods      []string     `json:"token_endpoint_auth_methods_supported"`
+	Claims                []string     `json:"claims_supported"`
+	ChallengeMethods      []string     `json:"code_challenge_methods_supported"`
+	Prompts               []string     `json:"prompt_values_supported"`
+	// IssParameter is RFC 9207 section 3's.
+	IssParameter     bool `json:"authorization_response_iss_parameter_supported"`
+	ClaimsParameter  bool `json:"claims_parameter_supported"`
+	RequestParameter bool `json:"request_parameter_supported"`
+	// RequestURIParameter would be true if it were left out.
+	RequestURIParameter bool `json:"request_uri_parameter_supported"`
+}
+
+func metadataOf(i *registry.Issuer) metadata {
+	return metadata{
+		Issuer:                i.Issuer,
+		AuthorizationEndpoint: i.Issuer + registration.PathAuthorize,
+		TokenEndpoint:         i.Issuer + registration.PathToken,
+		UserinfoEndpoint:      i.Issuer + registration.PathUserinfo,
+		JWKSURI:               i.Issuer + registration.PathJWKS,
+		Scopes:                i.ScopeNames(),
+		ResponseTypes:         []string{"code"},
+		ResponseModes:         []string{"query"},
+		GrantTypes:            []string{registration.GrantAuthorizationCode, registration.GrantRefreshToken},
+		SubjectTypes:          []string{"public"},
+		IDTokenAlgs:           []string{i.Signing.IDTokenAlg},
+		TokenAuthMethods: []string{
+			registration.AuthMethodBasic, registration.AuthMethodPost, registration.AuthMethodNone,
+		},
+		Claims: []string{
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash",
+			"name", "preferred_username", "email", "email_verified", "groups",
+		},
+		ChallengeMethods: []string{"S256"},
+		Prompts:          []string{"none", "login", "consent", "select_account"},
+		IssParameter:     true,
+	}
+}
+
+// metadataCache keeps the document of every issuer, by name, for as long as the
+// registry holds the very same Issuer.
+type metadataCache struct{ byName sync.Map }
+
+type cachedMetadata struct {
+	issuer *registry.Issuer
+	body   []byte
+}
+
+func (c *metadataCache) of(i *registry.Issuer) ([]byte, error) {
+	if v, ok := c.byName.Load(i.Name); ok && v.(cachedMetadata).issuer == i {
+		return v.(cachedMetadata).body, nil
+	}
+	body, err := json.Marshal(metadataOf(i))
+	if err == nil {
+		c.byName.Store(i.Name, cachedMetadata{issuer: i, body: body})
+	}
+	return body, err
+}
+
+// discovery serves the metadata, under the suffix of OpenID Connect Discovery 1.0
+// section 4 and in the place of RFC 8414 section 3.
+func (s *Server) discovery(w http.ResponseWriter, r *request) error {
+	body, err := s.metadata.of(r.issuer)
+	if err != nil {
+		return err
+	}
+	return publish(w, metadataAge, body)
+}
+
+// jwks serves the keys that tokens are verified with (RFC 7517 section 5).
+func (s *Server) jwks(w http.ResponseWriter, r *request) error {
+	return publish(w, jwksAge, r.issuer.Keys.JWKS())
+}
+
+// publish sends what anybody may read, from any page, and keep for a while.
+func publish(w http.ResponseWriter, age string, body []byte) error {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cache-Control", age)
+	h.Del("Pragma")
+	return writeBytes(w, http.StatusOK, body)
+}

@@ -1,0 +1,129 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/clientele-dev/clientele/authserver/oauth"
+	"github.com/clientele-dev/clientele/authserver/store"
+)
+
+// step is what a flow needs next.
+type step int
+
+const (
+	stepLogin step = iota
+	stepConsent
+	stepIssue
+)
+
+// facts are what decides a flow's next step.
+type facts struct {
+	now time.Time
+	// signedIn is whether somebody is signed in at this browser.
+	signedIn bool
+	authTime time.Time
+	// fresh is whether they signed in within this very flow.
+	fresh bool
+	// covered is whether they have allowed the client all that it asks for.
+	covered bool
+}
+
+// next decides and does no I/O: the prompt, session and consent matrix is one table
+// test. Approval is not among its facts: who approves gets the code at once.
+func next(f flow, k facts) (step, *oauth.Error) {
+	needLogin := !k.signedIn || !k.fresh && (f.PromptLogin || tooOld(f, k))
+	// The consent page is where somebody who is signed in sees as whom, and can
+	// choose another account.
+	needConsent := !k.covered || f.PromptConsent || f.PromptAccount && !k.fresh
+	switch {
+	case needLogin && f.PromptNone: // OpenID Connect Core 1.0 section 3.1.2.6
+		return 0, oauth.Errorf(oauth.LoginRequired, "the person must sign in")
+	case needLogin:
+		return stepLogin, nil
+	case needConsent && f.PromptNone: // OpenID Connect Core 1.0 section 3.1.2.6
+		return 0, oauth.Errorf(oauth.ConsentRequired, "the person must consent")
+	case needConsent:
+		return stepConsent, nil
+	}
+	return stepIssue, nil
+}
+
+// tooOld reports whether more than max_age has passed since the person signed in
+// (OpenID Connect Core 1.0 section 3.1.2.1). A max_age of 0 asks for a new login.
+func tooOld(f flow, k facts) bool {
+	if f.MaxAge == nil {
+		return false
+	}
+	age := time.Duration(*f.MaxAge) * time.Second
+	return age == 0 || k.now.Sub(k.authTime) > age
+}
+
+// proceed gathers the facts, lets next decide, and acts.
+func (s *Server) proceed(w http.ResponseWriter, r *request, v visit) error {
+	who, err := s.visitor(r)
+	if err != nil {
+		return err
+	}
+	return s.proceedAs(w, r, v, who)
+}
+
+func (s *Server) proceedAs(w http.ResponseWriter, r *request, v visit, who *visitor) error {
+	do, err := s.decide(r, v, who)
+	if err != nil {
+		return err
+	}
+	if do == stepIssue {
+		return s.issueCode(w, r, v, who.login)
+	}
+	s.bind(w, r, &v.flow)
+	if do == stepConsent {
+		return r.goTo(w, pathConsent, v)
+	}
+	return r.goTo(w, pathLogin, v)
+}
+
+// decide is next, with its facts looked up. who may be nil.
+func (s *Server) decide(r *request, v visit, who *visitor) (step, error) {
+	k := facts{now: r.now}
+	if who != nil {
+		covered, err := s.covered(r, v, who)
+		if err != nil {
+			return 0, err
+		}
+		k = facts{
+			now: r.now, signedIn: true, authTime: who.AuthTime,
+			fresh: who.session == v.flow.Session, covered: covered,
+		}
+	}
+	do, problem := next(v.flow, k)
+	if problem != nil {
+		return 0, v.refuse(problem)
+	}
+	return do, nil
+}
+
+// covered reports whether the person has allowed the client all that it asks for,
+// and that need not be asked again.
+func (s *Server) covered(r *request, v visit, who *visitor) (bool, error) {
+	// RFC 8252 section 8.6: another program can pose as a native app, so without
+	// interaction it gets nothing. An https redirect is proof enough of who it is.
+	if v.client.Public() && !strings.HasPrefix(v.to.String(), "https://") {
+		return false, nil
+	}
+	c, err := s.store.Consent(r.Context(), r.issuer.Name, who.Subject, v.client.ID())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, unavailable(fmt.Errorf("read consent: %w", err))
+	}
+	// A client that was deleted and created anew is another client.
+	return c.ClientUID == v.client.UID() && oauth.Scopes(c.Scopes).Covers(v.flow.Scopes), nil
+}

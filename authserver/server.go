@@ -1,0 +1,126 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package authserver is Clientele's authorization server over HTTP: the
+// authorization code flow of OAuth 2.0 and OpenID Connect for every issuer in a
+// registry. A handler gathers facts, asks pure code what follows, and acts.
+//
+// It stores nothing for a person who has not signed in: a request travels sealed.
+// It redirects only to what registry.Client.Redirect has compared. It derives
+// every URL and cookie from the issuer's own URL, never from the request's. It
+// reads time, ids and keys only from what it was given.
+package authserver
+
+import (
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/clientele-dev/clientele/authserver/registry"
+	"github.com/clientele-dev/clientele/authserver/store"
+)
+
+const (
+	// maxBody and maxQuery bound, in bytes, what is read of a request.
+	maxBody  = 64 << 10
+	maxQuery = 16 << 10
+
+	// retryAfter is what somebody is told to wait when only time can help.
+	retryAfter = 5 * time.Second
+)
+
+// Config is what a Server works with.
+type Config struct {
+	// Registry knows the issuers and the clients.
+	Registry *registry.Registry
+	// Store keeps sessions, grants and consents.
+	Store store.Store
+	// Log gets one record per request.
+	Log *slog.Logger
+	// Registerer takes the metrics; nil means that nobody reads them.
+	Registerer prometheus.Registerer
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// NewID makes names, of letters and digits, that nobody can guess; nil means
+	// crypto/rand.Text.
+	NewID func() string
+}
+
+// Server serves every issuer of its registry. Health and metrics are not among
+// its endpoints: they belong on a listener that the public does not reach.
+type Server struct {
+	registry *registry.Registry
+	store    store.Store
+	log      *slog.Logger
+	metrics  *metrics
+	now      func() time.Time
+	newID    func() string
+	routes   routes
+	metadata metadataCache
+	csrf     *http.CrossOriginProtection
+}
+
+// New returns a Server over c.
+func New(c Config) (*Server, error) {
+	switch {
+	case c.Registry == nil:
+		return nil, errors.New("authserver: Config.Registry is nil")
+	case c.Store == nil:
+		return nil, errors.New("authserver: Config.Store is nil")
+	case c.Log == nil:
+		return nil, errors.New("authserver: Config.Log is nil")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = rand.Text
+	}
+	m, err := newMetrics(c.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		registry: c.Registry, store: c.Store, log: c.Log, metrics: m, now: c.Now, newID: c.NewID,
+		csrf: http.NewCrossOriginProtection(),
+	}
+	s.routes = s.table()
+	return s, nil
+}
+
+// ServeHTTP finds the issuer and the endpoint that a request is for.
+func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	r := &request{Request: hr, id: s.newID(), now: s.now(), route: "other"}
+	rw := &response{ResponseWriter: w}
+	rw.Header().Set("X-Request-Id", r.id)
+	// The bare ResponseWriter, so that net/http learns that it must not read on.
+	hr.Body = http.MaxBytesReader(w, hr.Body, maxBody)
+	s.dispatch(rw, r)
+	s.finish(rw, r)
+}
+
+func (s *Server) dispatch(w *response, r *request) {
+	issuer, rest, ok := s.registry.Route(r.Host, r.URL.Path)
+	if !ok {
+		s.browser(w, r, s.noIssuer)
+		return
+	}
+	r.issuer = issuer
+	at, ok := s.routes[rest]
+	if !ok {
+		s.browser(w, r, s.notFound)
+		return
+	}
+	e, ok := at[r.method()]
+	if !ok {
+		e = at.other()
+		e.handle = at.methodNotAllowed
+	} else {
+		r.route = r.method() + " " + rest
+	}
+	e.surface(w, r, e.handle)
+}

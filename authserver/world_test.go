@@ -1,0 +1,589 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/net/html"
+
+	"github.com/clientele-dev/clientele/authserver/identity"
+	"github.com/clientele-dev/clientele/authserver/identity/users"
+	"github.com/clientele-dev/clientele/authserver/keys"
+	"github.com/clientele-dev/clientele/authserver/registry"
+	"github.com/clientele-dev/clientele/authserver/store"
+	"github.com/clientele-dev/clientele/authserver/store/memory"
+	"github.com/clientele-dev/clientele/internal/credential"
+	"github.com/clientele-dev/clientele/internal/registration"
+	"github.com/clientele-dev/clientele/internal/userfile"
+)
+
+const (
+	mainIssuer = "https://login.example.com"
+	pathIssuer = "https://login.example.com/team"
+	hostIssuer = "https://id.other.example"
+
+	wikiSecret  = "wiki-secret-0123456789abcdefghijklmnopqrstu"
+	shopSecret  = "shop-secret-0123456789abcdefghijklmnopqrstu"
+	verifier    = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
+	alicePass   = "correct horse battery staple"
+	bobPass     = "hunter2-hunter2"
+	wikiURI     = "https://wiki.example.com/callback"
+	requestTime = "2026-03-01T12:00:00Z"
+)
+
+var allScopes = []string{"openid", "profile", "email", "groups", "offline_access"}
+
+// world is a server with everything around it, on a clock of its own.
+type world struct {
+	t        *testing.T
+	server   *Server
+	registry *registry.Registry
+	store    *brittleStore
+	metrics  *prometheus.Registry
+	clock    *clock
+	current  *atomic.Bool
+	log      *safeBuffer
+	secrets  *secrets
+	users    *switchable
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	start, err := time.Parse(time.RFC3339, requestTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		t: t, clock: &clock{now: start}, current: new(atomic.Bool), log: new(safeBuffer),
+		secrets: new(secrets), metrics: prometheus.NewRegistry(), users: newUsers(t),
+	}
+	w.current.Store(true)
+	w.registry = registry.New(w.current.Load)
+	w.store = &brittleStore{Store: memory.New(w.clock.Now)}
+	w.server, err = New(Config{
+		Registry: w.registry, Store: w.store, Now: w.clock.Now, Registerer: w.metrics,
+		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.addIssuer("main", mainIssuer, nil)
+	w.addClient("wiki", nil)
+	t.Cleanup(func() { w.secrets.check(t, w.log.String()) })
+	return w
+}
+
+// in is the same world, whose failures are those of a subtest.
+func (w *world) in(t *testing.T) *world {
+	other := *w
+	other.t = t
+	return &other
+}
+
+// serverRecord is a valid record of an issuer, for change to change.
+func serverRecord(name, issuer string, change func(*registration.Server)) registration.Server {
+	r := registration.Server{
+		Version: registration.Version, UID: "uid-" + name, Name: name, Issuer: issuer,
+		DisplayName: "Acme " + name, Scopes: registration.StandardScopes(),
+		Lifetimes: registration.Lifetimes{
+			AuthorizationCode: time.Minute, AccessToken: 15 * time.Minute, IDToken: 10 * time.Minute,
+			RefreshToken: 720 * time.Hour, RefreshTokenIdle: 168 * time.Hour,
+			RefreshTokenRetryGrace: 10 * time.Second, Session: 12 * time.Hour,
+		},
+		Signing: registration.Signing{
+			IDTokenAlg: "RS256", AccessTokenAlg: "ES256", KeyRotationInterval: 720 * time.Hour,
+		},
+		IdentityProviders: []registration.IdentityProvider{{Name: "staff", UsersSecret: "users"}},
+	}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+func (w *world) addIssuer(name, issuer string, change func(*registration.Server)) *registry.Issuer {
+	w.t.Helper()
+	i, err := registry.NewIssuer(serverRecord(name, issuer, change), w.users, keysOf(w.t, name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.registry.SetIssuer(i)
+	return i
+}
+
+// clientRecord is a valid record of a confidential client, for change to change.
+func clientRecord(name string, change func(*registration.Client)) registration.Client {
+	r := registration.Client{
+		Version: registration.Version, UID: "uid-" + name, Namespace: "docs", Name: name,
+		AuthorizationServer: "main", ClientID: "docs." + name, DisplayName: "Team " + strings.ToUpper(name[:1]) + name[1:],
+		RedirectURIs:            []string{"https://" + name + ".example.com/callback"},
+		Scopes:                  allScopes,
+		GrantTypes:              []string{"authorization_code", "refresh_token"},
+		TokenEndpointAuthMethod: "client_secret_basic",
+		PKCERequired:            true,
+		Digests:                 []registration.Digest{{SHA256: credential.New(name + wikiSecret[4:]).Digest()}},
+	}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+// public makes a client public.
+func public(r *registration.Client) {
+	r.Public, r.TokenEndpointAuthMethod, r.Digests = true, "none", nil
+}
+
+func (w *world) addClient(name string, change func(*registration.Client)) *registry.Client {
+	w.t.Helper()
+	c, err := registry.NewClient(clientRecord(name, change))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.registry.SetClient(c)
+	return c
+}
+
+// keysOf makes the keys of an issuer, once for all tests: RSA keys are slow to make.
+func keysOf(t *testing.T, name string) *keys.Set {
+	t.Helper()
+	testKeys.Lock()
+	defer testKeys.Unlock()
+	if set, ok := testKeys.byIssuer[name]; ok {
+		return set
+	}
+	schedule := keys.Schedule{
+		Interval: 8760 * time.Hour, Lead: 6 * time.Hour, KeepSigning: time.Hour, KeepSealing: 720 * time.Hour,
+	}
+	set, _, err := keys.Set{}.Rotate(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), schedule, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testKeys.byIssuer[name] = &set
+	return &set
+}
+
+var testKeys = struct {
+	sync.Mutex
+	byIssuer map[string]*keys.Set
+}{byIssuer: map[string]*keys.Set{}}
+
+// switchable is a provider that a test can put another one in place of, or break.
+type switchable struct {
+	mu    sync.Mutex
+	inner identity.Provider
+	err   error
+}
+
+func newUsers(t *testing.T) *switchable {
+	t.Helper()
+	return &switchable{inner: userList(t, "alice", "bob")}
+}
+
+var hashes = sync.OnceValue(func() map[string]string {
+	out := map[string]string{}
+	for name, password := range map[string]string{"alice": alicePass, "bob": bobPass} {
+		h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			panic(err)
+		}
+		out[name] = string(h)
+	}
+	return out
+})
+
+func userList(t *testing.T, names ...string) identity.Provider {
+	t.Helper()
+	var list []userfile.User
+	for _, name := range names {
+		list = append(list, userfile.User{
+			ID: "id-" + name, Username: name, PasswordHash: hashes()[name], Name: strings.ToUpper(name[:1]) + name[1:] + " Example",
+			Email: name + "@example.com", EmailVerified: true, Groups: []string{"staff", "docs-editors"},
+		})
+	}
+	p, err := users.New(list, users.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (s *switchable) set(inner identity.Provider, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inner, s.err = inner, err
+}
+
+func (s *switchable) get() (identity.Provider, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inner, s.err
+}
+
+func (s *switchable) Authenticate(ctx context.Context, username string, password credential.Secret) (identity.Person, error) {
+	inner, err := s.get()
+	if err != nil {
+		return identity.Person{}, err
+	}
+	return inner.Authenticate(ctx, username, password)
+}
+
+func (s *switchable) Lookup(ctx context.Context, id string) (identity.Person, error) {
+	inner, err := s.get()
+	if err != nil {
+		return identity.Person{}, err
+	}
+	return inner.Lookup(ctx, id)
+}
+
+// brittleStore is a store that counts writes, and fails when it is told to.
+type brittleStore struct {
+	store.Store
+	writes atomic.Int64
+	broken atomic.Bool
+	// failRevoke breaks Revoke alone.
+	failRevoke atomic.Bool
+}
+
+var errBroken = errors.New("the store is broken")
+
+func (b *brittleStore) write() error {
+	b.writes.Add(1)
+	return b.read()
+}
+
+func (b *brittleStore) read() error {
+	if b.broken.Load() {
+		return errBroken
+	}
+	return nil
+}
+
+func (b *brittleStore) CreateSession(ctx context.Context, s store.Session) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	return b.Store.CreateSession(ctx, s)
+}
+
+func (b *brittleStore) Session(ctx context.Context, issuer, id string) (store.Session, error) {
+	if err := b.read(); err != nil {
+		return store.Session{}, err
+	}
+	return b.Store.Session(ctx, issuer, id)
+}
+
+func (b *brittleStore) EndSession(ctx context.Context, issuer, id string) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	return b.Store.EndSession(ctx, issuer, id)
+}
+
+func (b *brittleStore) Redeem(ctx context.Context, g store.Grant) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	return b.Store.Redeem(ctx, g)
+}
+
+func (b *brittleStore) Grant(ctx context.Context, issuer, id string) (store.Grant, error) {
+	if err := b.read(); err != nil {
+		return store.Grant{}, err
+	}
+	return b.Store.Grant(ctx, issuer, id)
+}
+
+func (b *brittleStore) Advance(ctx context.Context, issuer, id string, from int, now time.Time) (store.Grant, error) {
+	if err := b.write(); err != nil {
+		return store.Grant{}, err
+	}
+	return b.Store.Advance(ctx, issuer, id, from, now)
+}
+
+func (b *brittleStore) Revoke(ctx context.Context, issuer, id string) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	if b.failRevoke.Load() {
+		return errBroken
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return b.Store.Revoke(ctx, issuer, id)
+}
+
+func (b *brittleStore) Consent(ctx context.Context, issuer, subject, clientID string) (store.Consent, error) {
+	if err := b.read(); err != nil {
+		return store.Consent{}, err
+	}
+	return b.Store.Consent(ctx, issuer, subject, clientID)
+}
+
+func (b *brittleStore) Allow(ctx context.Context, c store.Consent) error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	return b.Store.Allow(ctx, c)
+}
+
+// clock is a time that only a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// secrets are all values of a test that no log may show.
+type secrets struct {
+	mu  sync.Mutex
+	all map[string]string // value to what it is
+}
+
+// add notes a value, unless it is too short to be told apart by chance.
+func (s *secrets) add(kind, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = map[string]string{}
+	}
+	if len(value) >= 8 {
+		s.all[value] = kind
+	}
+}
+
+// secretParams are the parameters whose values are secret, or not a log's business.
+var secretParams = []string{
+	"code", "state", "nonce", "code_challenge", "code_verifier", "client_secret", "refresh_token", "access_token",
+	"password", "username", "flow", "redirect_uri", "login_hint",
+}
+
+func (s *secrets) addParams(v url.Values) {
+	for _, name := range secretParams {
+		for _, value := range v[name] {
+			s.add(name, value)
+		}
+	}
+}
+
+func (s *secrets) check(t *testing.T, log string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, value := range slices.Sorted(maps.Keys(s.all)) {
+		for _, form := range []string{value, url.QueryEscape(value)} {
+			if strings.Contains(log, form) {
+				t.Errorf("the log shows a %s: %q", s.all[value], value)
+			}
+		}
+	}
+}
+
+// RoundTrip serves a request without a network, and checks what holds for every
+// answer that there is.
+func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := r.Clone(r.Context())
+	in.RequestURI = r.URL.RequestURI()
+	in.Host = r.URL.Host
+	if r.Host != "" {
+		in.Host = r.Host
+	}
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	// Behind a proxy that ends TLS: nothing tells the server of the scheme.
+	in.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	w.note(r)
+	rec := httptest.NewRecorder()
+	w.server.ServeHTTP(rec, in)
+	res := rec.Result()
+	res.Request = r
+	w.checkAnswer(res, rec.Body.String())
+	return res, nil
+}
+
+// note collects the secrets of a request.
+func (w *world) note(r *http.Request) {
+	w.secrets.addParams(r.URL.Query())
+	for _, c := range r.Cookies() {
+		w.secrets.add("cookie", c.Value)
+	}
+	w.secrets.add("Authorization header", r.Header.Get("Authorization"))
+	if _, secret, ok := r.BasicAuth(); ok {
+		w.secrets.add("client secret", secret)
+	}
+	if r.GetBody != nil {
+		body, err := r.GetBody()
+		if err == nil {
+			var b bytes.Buffer
+			_, _ = b.ReadFrom(body)
+			if v, err := url.ParseQuery(b.String()); err == nil {
+				w.secrets.addParams(v)
+			}
+		}
+	}
+}
+
+var (
+	descriptionChars = regexp.MustCompile(`^[\x20-\x21\x23-\x5B\x5D-\x7E]*$`) // RFC 6749 section 5.2
+	styleElement     = regexp.MustCompile(`(?s)<style>(.*)</style>`)
+)
+
+func (w *world) checkAnswer(res *http.Response, body string) {
+	w.t.Helper()
+	if len(res.Header.Get("X-Request-Id")) < 20 {
+		w.t.Errorf("%s %s: no X-Request-Id", res.Request.Method, res.Request.URL.Path)
+	}
+	for _, c := range res.Cookies() {
+		w.secrets.add("cookie", c.Value)
+		w.checkCookie(c)
+	}
+	if to, err := res.Location(); err == nil {
+		w.secrets.addParams(to.Query())
+		if res.StatusCode != http.StatusSeeOther || !descriptionChars.MatchString(to.Query().Get("error_description")) {
+			w.t.Errorf("redirect with status %d and description %q", res.StatusCode, to.Query().Get("error_description"))
+		}
+	}
+	switch {
+	case strings.HasPrefix(res.Header.Get("Content-Type"), "text/html"), res.StatusCode == http.StatusSeeOther:
+		w.checkPage(res, body)
+	default:
+		w.checkJSON(res, body)
+	}
+}
+
+func (w *world) checkCookie(c *http.Cookie) {
+	w.t.Helper()
+	secure := strings.HasPrefix(c.Name, "__Host-clientele-")
+	if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Domain != "" || secure != c.Secure || secure && c.Path != "/" {
+		w.t.Errorf("cookie has the wrong attributes: %s", c.Raw)
+	}
+}
+
+func (w *world) checkPage(res *http.Response, body string) {
+	w.t.Helper()
+	want := map[string]string{
+		"Cache-Control": "no-store", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "same-origin",
+	}
+	for name, value := range want {
+		if got := res.Header.Get(name); got != value {
+			w.t.Errorf("%s is %q, want %q", name, got, value)
+		}
+	}
+	policy := res.Header.Get("Content-Security-Policy")
+	for _, part := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+		if !strings.Contains(policy, part) {
+			w.t.Errorf("Content-Security-Policy %q lacks %q", policy, part)
+		}
+	}
+	if strings.Contains(policy, "form-action") || strings.Contains(policy, "unsafe") {
+		w.t.Errorf("Content-Security-Policy is %q", policy)
+	}
+	if body == "" {
+		return
+	}
+	style := styleElement.FindStringSubmatch(body)
+	if style == nil {
+		w.t.Fatalf("page without style: %s", body)
+	}
+	sum := sha256.Sum256([]byte(style[1]))
+	if hash := base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(policy, "style-src 'sha256-"+hash+"'") {
+		w.t.Errorf("the policy does not allow the page's style, %s", hash)
+	}
+	w.checkMarkup(body)
+}
+
+// checkMarkup finds what the policy would keep from working, and what would need a
+// script.
+func (w *world) checkMarkup(body string) {
+	w.t.Helper()
+	doc, err := html.Parse(strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for n := range doc.Descendants() {
+		if n.Data == "script" || n.Data == "iframe" || n.Data == "img" || n.Data == "base" {
+			w.t.Errorf("page has a %s element", n.Data)
+		}
+		for _, a := range n.Attr {
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || a.Key == "http-equiv" {
+				w.t.Errorf("page has the attribute %s on %s", a.Key, n.Data)
+			}
+		}
+	}
+}
+
+func (w *world) checkJSON(res *http.Response, body string) {
+	w.t.Helper()
+	if res.StatusCode == http.StatusNoContent {
+		return
+	}
+	if got := res.Header.Get("Content-Type"); got != "application/json" {
+		w.t.Errorf("Content-Type is %q", got)
+	}
+	if len(res.Cookies()) > 0 {
+		w.t.Errorf("an api answer sets cookies")
+	}
+	for _, m := range regexp.MustCompile(`"(access_token|refresh_token|id_token)":"([^"]*)"`).FindAllStringSubmatch(body, -1) {
+		w.secrets.add(m[1], m[2])
+	}
+	if res.StatusCode >= http.StatusBadRequest && res.Header.Get("Cache-Control") != "no-store" {
+		w.t.Errorf("an error may be cached: %q", res.Header.Get("Cache-Control"))
+	}
+	if m := regexp.MustCompile(`"error_description":"([^"]*)"`).FindStringSubmatch(body); m != nil && !descriptionChars.MatchString(m[1]) {
+		w.t.Errorf("error_description is %q", m[1])
+	}
+	if res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
+		w.t.Errorf("503 without Retry-After")
+	}
+}
