@@ -1,0 +1,304 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/internal/credential"
+	"github.com/clientele-dev/clientele/internal/registration"
+)
+
+const (
+	// overlap is how long a client secret is accepted after another has taken its
+	// place. Running Pods keep an environment variable as they read it at their
+	// start, and a mounted file changes a minute or more later; a day is for apps
+	// that are restarted daily.
+	overlap = 24 * time.Hour
+	// foreignDelay is when to look again at a Secret that is not ours. Watching it
+	// would mean to watch every Secret of the cluster.
+	foreignDelay = time.Minute
+	// roomDelay is when to look again whether there is room to park a secret.
+	roomDelay = time.Second
+
+	keyClientSecret = "client_secret"
+)
+
+// origin says where a client secret comes from.
+type origin int
+
+const (
+	// originNone: there is no secret, because a Public client has none or a problem
+	// is in the way.
+	originNone origin = iota
+	// originHeld: the Secret holds it and it is accepted.
+	originHeld
+	// originCarried: a Secret of the client under another name holds it.
+	originCarried
+	// originAdopted: the Secret holds it, and the record of it was lost.
+	originAdopted
+	// originParked: it was minted and awaits the replicas.
+	originParked
+	// originMinted: it must be minted, or just was.
+	originMinted
+)
+
+// choice is the client secret that the app's Secret is to hold.
+type choice struct {
+	origin origin
+	value  credential.Secret
+}
+
+// evidence is what choose goes by.
+type evidence struct {
+	held     credential.Secret   // in the client's Secret
+	carried  []credential.Secret // in Secrets of the client under other names
+	parked   credential.Secret
+	accepted []registration.Digest
+}
+
+// choose picks the secret that costs the app least: one that it may be using. A
+// value that nobody has registered is adopted only if no digest is left to say
+// that it was put there by another, and only if it has the form of a minted one:
+// a plain digest would tell too much of a password that a person chose.
+func choose(e evidence) choice {
+	candidates := append([]credential.Secret{e.held}, e.carried...)
+	for i, c := range candidates {
+		if !c.IsZero() && contains(e.accepted, c.Digest()) {
+			return choice{origin: heldOrCarried(i), value: c}
+		}
+	}
+	if len(e.accepted) == 0 {
+		for _, c := range candidates {
+			if c.Minted() {
+				return choice{origin: originAdopted, value: c}
+			}
+		}
+	}
+	if !e.parked.IsZero() {
+		return choice{origin: originParked, value: e.parked}
+	}
+	return choice{origin: originMinted}
+}
+
+func heldOrCarried(i int) origin {
+	if i == 0 {
+		return originHeld
+	}
+	return originCarried
+}
+
+func contains(digests []registration.Digest, sha256 string) bool {
+	return slices.ContainsFunc(digests, func(d registration.Digest) bool { return d.SHA256 == sha256 })
+}
+
+// ensureCredentials finds the client secret that the app's Secret is to hold, and
+// mints one if there is none. It writes nothing: the digest comes first.
+func (r *clientReconciler) ensureCredentials(ctx context.Context, s *clientScope) error {
+	s.secret = s.owned(s.secretName)
+	if s.want.Public {
+		if s.secret != nil {
+			return nil
+		}
+		return s.tolerate(r.readSecret(ctx, s))
+	}
+	if s.credential = choose(r.evidence(s)); s.credential.origin == originHeld {
+		return nil
+	}
+	// Whatever else is decided is decided by what is really there: the cache may be
+	// behind, and does not have Secrets that are not ours.
+	err := r.readSecret(ctx, s)
+	if err == nil {
+		s.credential = choose(r.evidence(s))
+		err = r.mint(s)
+	}
+	return s.tolerate(err)
+}
+
+// tolerate notes a problem with the credentials of a client that is registered, so
+// that a change of its spec is published all the same.
+func (s *clientScope) tolerate(err error) error {
+	found, is := asProblem(err)
+	if !is || s.published == nil {
+		return err
+	}
+	s.problems.add(found)
+	s.credential = choice{}
+	return nil
+}
+
+// evidence is what is known of the client's secrets.
+func (r *clientReconciler) evidence(s *clientScope) evidence {
+	e := evidence{held: secretValue(s.secret), parked: r.parking.get(s.key(), s.client.UID)}
+	if s.published != nil {
+		e.accepted = s.published.Digests
+	}
+	for i := range s.secrets {
+		if s.secrets[i].Name != s.secretName {
+			e.carried = append(e.carried, secretValue(&s.secrets[i]))
+		}
+	}
+	return e
+}
+
+// secretValue is the client secret in a Secret, which may be nil.
+func secretValue(s *corev1.Secret) credential.Secret {
+	if s == nil {
+		return credential.Secret{}
+	}
+	return credential.New(string(s.Data[keyClientSecret]))
+}
+
+// acceptedValue reports whether a Secret, which may be nil, holds a secret that is
+// among digests.
+func acceptedValue(s *corev1.Secret, digests []registration.Digest) bool {
+	return s != nil && contains(digests, secretValue(s).Digest())
+}
+
+// readSecret reads the Secret called s.secretName from the API server. It is a
+// problem if it belongs to something else.
+func (r *clientReconciler) readSecret(ctx context.Context, s *clientScope) error {
+	live := &corev1.Secret{}
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: s.client.Namespace, Name: s.secretName}, live)
+	if apierrors.IsNotFound(err) {
+		s.secret = nil
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.secret = nil
+	switch owner := owningClient(live); {
+	case owner != nil && owner.UID == s.client.UID:
+		s.secret = live
+		return nil
+	case owner != nil && owner.Name == s.client.Name:
+		return r.clearPredecessor(ctx, s, live)
+	}
+	return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonSecretNotOwned,
+		"Secret %s exists and does not belong to this OAuthClient, so it is left alone. Set spec.secret.name to another name, or delete that Secret.",
+		s.secretName).within(foreignDelay)
+}
+
+// clearPredecessor deletes the Secret of an earlier OAuthClient of the same name,
+// as the cluster's garbage collector is about to.
+func (r *clientReconciler) clearPredecessor(ctx context.Context, s *clientScope, old *corev1.Secret) error {
+	if old.DeletionTimestamp != nil {
+		return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonSecretNotOwned,
+			"Secret %s belongs to an earlier OAuthClient of this name and is still being deleted: its finalizers hold it.",
+			old.Name).within(foreignDelay)
+	}
+	if err := r.confirm(ctx, s.client); err != nil {
+		return err
+	}
+	return r.secrets().delete(ctx, old)
+}
+
+// mint makes the secret that s.credential wants made, and parks it.
+func (r *clientReconciler) mint(s *clientScope) error {
+	if s.credential.origin != originMinted {
+		return nil
+	}
+	var accepted []registration.Digest
+	if s.published != nil {
+		accepted = s.published.Digests
+	}
+	if next, full := noRoom(accepted, s.now); full {
+		return tooMany(s.secretName, next).within(max(next.Sub(s.now), roomDelay))
+	}
+	value, err := credential.Mint(r.Random)
+	if err != nil {
+		return err
+	}
+	if !r.parking.put(s.key(), s.client.UID, value) {
+		return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonAwaitingReplicas,
+			"Very many OAuthClients are waiting for the authserver's replicas at once. This one's turn comes.").within(roomDelay)
+	}
+	s.credential.value = value
+	r.metrics.minted.WithLabelValues(mintReason(s)).Inc()
+	return nil
+}
+
+// tooMany says that no more secrets can be minted until next.
+func tooMany(secret string, next time.Time) *problem {
+	return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonTooManyCredentials,
+		"%d client secrets of this OAuthClient are still accepted, and no more can be. Something keeps changing or deleting Secret %s: find out what (kubectl get secret --show-managed-fields tells who wrote it) and stop it. The next secret can be minted after %s.",
+		registration.MaxDigests, secret, next.Format(time.RFC3339))
+}
+
+// mintReason says why a secret is minted: new, secret_missing or secret_changed.
+func mintReason(s *clientScope) string {
+	switch {
+	case s.published == nil || len(s.published.Digests) == 0:
+		return "new"
+	case s.secret == nil:
+		return "secret_missing"
+	}
+	return "secret_changed"
+}
+
+// retire is which digests are accepted after old, if the app's Secret is to hold
+// the secret with the digest keep. Each of the others is given its overlap when it
+// is first seen to be another, whoever minted it: a leader that does not yet know
+// that it was replaced may still write it to the Secret. One whose overlap has
+// passed is dropped only if that is asked for.
+func retire(old []registration.Digest, keep string, now time.Time, drop bool) []registration.Digest {
+	var next []registration.Digest
+	for _, d := range old {
+		switch {
+		case d.SHA256 == keep:
+			d.Until = time.Time{}
+		case d.Until.IsZero():
+			d.Until = now.Add(overlap)
+		case drop && !now.Before(d.Until):
+			continue
+		}
+		next = append(next, d)
+	}
+	return next
+}
+
+// accept is which digests are accepted once the one of value is, too. Those whose
+// overlap has passed make room for it.
+func accept(old []registration.Digest, value credential.Secret, now time.Time) []registration.Digest {
+	keep := value.Digest()
+	next := retire(old, keep, now, false)
+	if contains(next, keep) {
+		return next
+	}
+	if len(next) >= registration.MaxDigests {
+		next = retire(old, keep, now, true)
+	}
+	return append(next, registration.Digest{SHA256: keep, Since: now})
+}
+
+// noRoom reports whether no further digest can be published, and when one can.
+func noRoom(digests []registration.Digest, now time.Time) (next time.Time, full bool) {
+	if len(retire(digests, "", now, true)) < registration.MaxDigests {
+		return time.Time{}, false
+	}
+	return nextRetirement(digests, now), true
+}
+
+// nextRetirement is when the first of digests is to be dropped. Those that have no
+// end yet are given one now.
+func nextRetirement(digests []registration.Digest, now time.Time) time.Time {
+	next := now.Add(overlap)
+	for _, d := range digests {
+		if !d.Until.IsZero() && d.Until.Before(next) {
+			next = d.Until
+		}
+	}
+	return next
+}
+
+// stamp is now as records hold it.
+func stamp(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }

@@ -1,0 +1,247 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/internal/registration"
+)
+
+const (
+	labelManagedBy = "app.kubernetes.io/managed-by"
+	managedBy      = "clientele"
+
+	// annotationSettled stands on a record whose last change added nothing and took
+	// away nothing that is needed: replicas that have loaded this resourceVersion of
+	// it have all that matters. So the end of an overlap makes nobody wait. The
+	// value is "<uid>/<version>", with the record's own uid, since a version means
+	// nothing in the cluster that a backup is restored to.
+	annotationSettled = "clientele.dev/settled-resource-version"
+)
+
+// publishRegistration writes the record: what is wanted, the digests that are still
+// accepted, and the digest of the secret that is to be mounted.
+func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientScope) error {
+	if s.published == nil && s.record != nil {
+		// What is there is of another life of this client, or damaged. Nobody but
+		// the one who is really there may replace it.
+		if err := r.confirm(ctx, s.client); err != nil {
+			return err
+		}
+	}
+	return r.publish(ctx, s, s.digests())
+}
+
+// digests are those that the record is to hold.
+func (s *clientScope) digests() []registration.Digest {
+	if s.want.Public {
+		return nil
+	}
+	var accepted []registration.Digest
+	if s.published != nil {
+		accepted = s.published.Digests
+	}
+	found := s.problems[v1alpha1.ConditionCredentialsReady]
+	switch {
+	case s.credential.origin != originNone:
+		return accept(accepted, s.credential.value, stamp(s.now))
+	case found != nil && found.reason == v1alpha1.ReasonTooManyCredentials:
+		// Let the overlaps begin, so that there will be room.
+		return retire(accepted, "", stamp(s.now), false)
+	}
+	return accepted
+}
+
+// publish writes the record with these digests unless it is so already.
+func (r *clientReconciler) publish(ctx context.Context, s *clientScope, digests []registration.Digest) error {
+	s.want.Digests = digests
+	settled := settledVersion(s.record, s.published, &s.want)
+	desired, err := desiredRecord(s.record, r.recordKey(s.key()), s.want)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.record == nil:
+		err = r.createRecord(ctx, desired)
+	case !equality.Semantic.DeepEqual(s.record, desired):
+		setSettled(desired, settled)
+		err = r.secrets().update(ctx, desired)
+	default:
+		desired = s.record
+	}
+	if err != nil {
+		return err
+	}
+	s.record, s.published = desired, new(s.want)
+	if s.version = desired.ResourceVersion; settled != "" {
+		s.version = settled
+	}
+	return nil
+}
+
+// createRecord writes a record that is not in the cache. If there is one all the
+// same, the cache is behind, or somebody has taken its label off.
+func (r *clientReconciler) createRecord(ctx context.Context, desired *corev1.Secret) error {
+	err := r.secrets().create(ctx, desired)
+	if !errors.Is(err, errExists) {
+		return err
+	}
+	return r.relabel(ctx, desired, registration.KeyClient)
+}
+
+// relabel gives a record its labels back, with which it comes into the cache as it
+// is. A Secret without the key that makes it a record is not ours.
+func (s shared) relabel(ctx context.Context, desired *corev1.Secret, dataKey string) error {
+	live := &corev1.Secret{}
+	if err := s.live.Get(ctx, client.ObjectKeyFromObject(desired), live); err != nil {
+		return errors.Join(errStale, client.IgnoreNotFound(err))
+	}
+	if _, is := live.Data[dataKey]; !is {
+		return fmt.Errorf("Secret %s is in the way of a record: delete it", client.ObjectKeyFromObject(live)) //nolint:staticcheck // a kind's name
+	}
+	relabelled := live.DeepCopy()
+	mergeLabels(relabelled, desired.Labels)
+	if equality.Semantic.DeepEqual(live, relabelled) {
+		return errStale
+	}
+	if err := s.secrets().update(ctx, relabelled); err != nil {
+		return err
+	}
+	return errStale
+}
+
+// desiredRecord is the Secret that holds c, made from the one that is there, if any.
+func desiredRecord(existing *corev1.Secret, key types.NamespacedName, c registration.Client) (*corev1.Secret, error) {
+	data, err := c.Encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode registration: %w", err)
+	}
+	desired := recordSecret(existing, key, registration.RecordClient)
+	setAnnotation(desired, registration.AnnotationClient, c.Namespace+"/"+c.Name)
+	desired.Data[registration.KeyClient] = data
+	return desired, nil
+}
+
+// recordSecret is a copy of existing, or a new Secret, with the labels of a record.
+func recordSecret(existing *corev1.Secret, key types.NamespacedName, record string) *corev1.Secret {
+	s := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
+		Type:       corev1.SecretTypeOpaque,
+	}
+	if existing != nil {
+		s = existing.DeepCopy()
+	}
+	mergeLabels(s, map[string]string{labelManagedBy: managedBy, registration.LabelRecord: record})
+	if s.Data == nil {
+		s.Data = map[string][]byte{}
+	}
+	return s
+}
+
+func mergeLabels(o metav1.Object, labels map[string]string) {
+	merged := o.GetLabels()
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	for k, v := range labels {
+		merged[k] = v
+	}
+	o.SetLabels(merged)
+}
+
+// setAnnotation sets an annotation, or removes it if value is empty.
+func setAnnotation(o metav1.Object, key, value string) {
+	annotations := o.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	if annotations[key] = value; value == "" {
+		delete(annotations, key)
+	}
+	o.SetAnnotations(annotations)
+}
+
+// settledVersion is the version of record from which on it has had all that want
+// needs: the same but for digests, and every digest that has no end. It is "" if
+// that is only from the next version on.
+func settledVersion(record *corev1.Secret, published, want *registration.Client) string {
+	if record == nil || published == nil {
+		return ""
+	}
+	for _, d := range want.Digests {
+		if d.Until.IsZero() && !contains(published.Digests, d.SHA256) {
+			return ""
+		}
+	}
+	if !sameButDigests(*published, *want) {
+		return ""
+	}
+	uid, version, _ := strings.Cut(record.Annotations[annotationSettled], "/")
+	if uid == string(record.UID) && validVersion(version) && !newer(version, record.ResourceVersion) {
+		return version
+	}
+	return record.ResourceVersion
+}
+
+func setSettled(record *corev1.Secret, version string) {
+	value := ""
+	if version != "" {
+		value = string(record.UID) + "/" + version
+	}
+	setAnnotation(record, annotationSettled, value)
+}
+
+func sameButDigests(a, b registration.Client) bool {
+	a.Digests, b.Digests = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
+// awaitReplicas goes on once every live replica has loaded what matters of the
+// record, and of the issuer where the Secret is to be changed to match it.
+func (r *clientReconciler) awaitReplicas(_ context.Context, s *clientScope) error {
+	version := s.version
+	s.secretReady = s.holdsCredentials()
+	if !s.secretReady {
+		version = later(version, s.issuerVersion)
+	}
+	s.replicas = r.gate.await(s.request(), version)
+	if !s.replicas.safe() {
+		return refused(v1alpha1.ConditionRegistered, v1alpha1.ReasonAwaitingReplicas,
+			"The registration was published. %s", lagging(s.replicas))
+	}
+	return nil
+}
+
+// retireOldCredentials ends the overlap of secrets that were replaced, now that the
+// Secret is known to hold the one that replaced them.
+func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientScope) error {
+	digests := s.want.Digests
+	if s.secretReady && s.credential.origin != originNone {
+		digests = retire(digests, s.credential.value.Digest(), stamp(s.now), true)
+	}
+	if !slices.Equal(digests, s.want.Digests) {
+		if err := r.publish(ctx, s, digests); err != nil {
+			return err
+		}
+	}
+	for _, d := range digests {
+		if !d.Until.IsZero() && (s.wake.IsZero() || d.Until.Before(s.wake)) {
+			s.wake = d.Until
+		}
+	}
+	return nil
+}

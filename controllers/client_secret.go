@@ -1,0 +1,143 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/internal/credential"
+	"github.com/clientele-dev/clientele/internal/registration"
+)
+
+// desiredSecret is the app's Secret, made from the one that is there, if any. What
+// others have added to it stays. Its controller is the OAuthClient, which is what
+// makes it ours; its label brings it into the manager's cache.
+func desiredSecret(s *clientScope) *corev1.Secret {
+	key := client.ObjectKey{Namespace: s.client.Namespace, Name: s.secretName}
+	desired := recordSecret(s.secret, key, registration.RecordCredentials)
+	if s.secret == nil {
+		desired.OwnerReferences = []metav1.OwnerReference{{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: kindClient,
+			Name: s.client.Name, UID: s.client.UID, Controller: new(true),
+		}}
+	}
+	desired.Data["client_id"] = []byte(s.want.ClientID)
+	desired.Data["issuer"] = []byte(s.issuer.Issuer)
+	for _, e := range registration.Endpoints(s.issuer.Issuer) {
+		desired.Data[e.Name] = []byte(e.URL)
+	}
+	delete(desired.Data, keyClientSecret)
+	if !s.want.Public {
+		desired.Data[keyClientSecret] = []byte(s.credential.value.Reveal())
+	}
+	return desired
+}
+
+// holdsCredentials reports whether the Secret is as it should be.
+func (s *clientScope) holdsCredentials() bool {
+	if s.secret == nil || s.problems[v1alpha1.ConditionCredentialsReady] != nil {
+		return false
+	}
+	return equality.Semantic.DeepEqual(s.secret, desiredSecret(s))
+}
+
+// writeSecret puts the credentials where the app mounts them. Every live replica
+// has loaded their digest when this is reached, which is the whole point.
+func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) error {
+	if s.problems[v1alpha1.ConditionCredentialsReady] != nil {
+		return nil // told already
+	}
+	if !s.secretReady {
+		desired := desiredSecret(s)
+		if err := r.putSecret(ctx, s, desired); err != nil {
+			return withoutValue(err, s.credential.value)
+		}
+		r.emit(s.client, secretNotice(s))
+		s.secret, s.secretReady = desired, true
+	}
+	r.parking.drop(s.key())
+	return r.deleteOthers(ctx, s)
+}
+
+// putSecret creates the Secret, or replaces it as it was read.
+func (r *clientReconciler) putSecret(ctx context.Context, s *clientScope, desired *corev1.Secret) error {
+	if s.secret != nil && !isImmutable(s.secret) {
+		return r.secrets().update(ctx, desired)
+	}
+	if s.secret != nil {
+		// An immutable one must be made anew. Its value waits in memory meanwhile;
+		// if that is lost, another is minted.
+		if !s.want.Public && !r.parking.put(s.key(), s.client.UID, s.credential.value) {
+			return errStale
+		}
+		if err := r.secrets().delete(ctx, s.secret); err != nil {
+			return err
+		}
+		desired.ResourceVersion, desired.UID, desired.Immutable, desired.ManagedFields = "", "", nil, nil
+	}
+	err := r.secrets().create(ctx, desired)
+	if errors.Is(err, errExists) {
+		return errStale // the cache is behind, or a foreign one has just come
+	}
+	return err
+}
+
+func isImmutable(s *corev1.Secret) bool { return s.Immutable != nil && *s.Immutable }
+
+// deleteOthers deletes the Secrets of the client that have another name than the
+// one which now holds the credentials.
+func (r *clientReconciler) deleteOthers(ctx context.Context, s *clientScope) error {
+	for i := range s.secrets {
+		if s.secrets[i].Name == s.secretName {
+			continue
+		}
+		if err := r.secrets().delete(ctx, &s.secrets[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withoutValue keeps err out of the log if it repeats the secret that was to be
+// written, as an admission webhook's answer might.
+func withoutValue(err error, value credential.Secret) error {
+	if value.IsZero() {
+		return err
+	}
+	text, plain := []byte(err.Error()), []byte(value.Reveal())
+	encoded := []byte(base64.StdEncoding.EncodeToString(plain))
+	if bytes.Contains(text, plain) || bytes.Contains(text, encoded) {
+		return errors.New("write Secret: the API server's answer is withheld, since it repeats the client secret")
+	}
+	return err
+}
+
+// secretNotice says what has happened to the Secret.
+func secretNotice(s *clientScope) notice {
+	name := s.secretName
+	n := notice{kind: corev1.EventTypeNormal, action: "WriteSecret"}
+	changed := s.secret == nil || secretValue(s.secret).Digest() != s.credential.value.Digest()
+	switch minted := s.credential.origin == originMinted || s.credential.origin == originParked; {
+	case s.want.Public, s.credential.origin == originCarried:
+		n.reason, n.note = "SecretWritten", "Wrote the credentials to Secret "+name+"."
+	case minted && len(s.want.Digests) == 1:
+		n.reason, n.note = "CredentialsMinted", "Minted a client secret and wrote it to Secret "+name+"."
+	case minted && changed:
+		n.reason = "CredentialsRotated"
+		n.note = "Secret " + name + " was missing or its client_secret was changed, so a new client secret was minted and written to it. The one before is accepted for another " + strings.TrimSuffix(overlap.String(), "0m0s") + "."
+	default:
+		n.reason, n.note = "SecretRestored", "Secret "+name+" was not as it should be and was corrected; its client secret is the same."
+	}
+	return n
+}

@@ -1,0 +1,283 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/internal/registration"
+)
+
+// episode is something that happens to an OAuthClient and makes the manager write.
+type episode struct {
+	name string
+	// happen does it to the client called name, which is Ready unless fresh.
+	happen func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient)
+	fresh  bool
+	// tampers says that it breaks by itself what the manager guarantees.
+	tampers bool
+	// ends says that the client is gone in the end.
+	ends bool
+	// digests is how many are accepted in the end if no memory is lost.
+	digests int
+}
+
+var episodes = []episode{
+	{name: "it is applied", fresh: true, digests: 1, happen: func(context.Context, *lab, *v1alpha1.OAuthClient) {}},
+	{name: "it is applied as Public", fresh: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { oc.Spec.Type = v1alpha1.ClientTypePublic })
+	}},
+	{name: "its Secret is deleted", digests: 2, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
+	}},
+	{name: "its client_secret is edited", digests: 2, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		s := l.secret(oc.Name)
+		change(ctx, s, func() { s.Data[keyClientSecret] = []byte("mine") })
+	}},
+	{name: "its issuer key is edited", digests: 1, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		s := l.secret(oc.Name)
+		change(ctx, s, func() { s.Data["issuer"] = []byte("https://evil.example.com") })
+	}},
+	{name: "its Secret becomes immutable and wrong", digests: 1, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		s := l.secret(oc.Name)
+		change(ctx, s, func() { s.Immutable = new(true); delete(s.Data, "issuer") })
+	}},
+	{name: "its record is deleted", digests: 1, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		Expect(k8s.Delete(ctx, l.recordOf(oc.Name))).To(Succeed())
+	}},
+	{name: "its record is damaged", digests: 1, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		s := l.recordOf(oc.Name)
+		change(ctx, s, func() { s.Data[registration.KeyClient] = nil })
+	}},
+	{name: "its spec changes", digests: 1, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { oc.Spec.DisplayName = "Changed" })
+	}},
+	{name: "its Secret gets another name", digests: 1, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { oc.Spec.Secret = &v1alpha1.SecretSpec{Name: oc.Name + "-oauth"} })
+	}},
+	{name: "it becomes Public", tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { oc.Spec.Type = v1alpha1.ClientTypePublic })
+	}},
+	{name: "its overlap ends", digests: 1, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
+		l.elect(ctx).settle(ctx, oc.Name)
+		l.clock.Step(overlap)
+	}},
+	{name: "it is deleted", ends: true, tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		Expect(k8s.Delete(ctx, oc)).To(Succeed())
+	}},
+	{name: "it is deleted and created again", digests: 1, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		Expect(k8s.Delete(ctx, oc)).To(Succeed())
+		again := l.wiki()
+		again.Name = oc.Name
+		create(ctx, again)
+	}},
+}
+
+var _ = Describe("A manager", Ordered, func() {
+	var (
+		l    *lab
+		runs int
+	)
+	// One lab for all, with another client for each run.
+	BeforeAll(func(ctx context.Context) {
+		l = newLab(ctx)
+		l.join(ctx)
+	})
+
+	// begin makes a client and lets the episode happen.
+	begin := func(ctx context.Context, e episode) string {
+		GinkgoHelper()
+		runs++
+		oc := l.wiki()
+		oc.Name = fmt.Sprintf("wiki-%d", runs)
+		create(ctx, oc)
+		l.trusted = true
+		if !e.fresh {
+			l.elect(ctx).settle(ctx, oc.Name)
+			l.isReadyNow(ctx, oc.Name)
+		}
+		l.trusted = !e.tampers
+		e.happen(ctx, l, oc)
+		return oc.Name
+	}
+	// end checks that all is well, and cleans up for the sake of the other runs.
+	end := func(ctx context.Context, e episode, name string, digests int) {
+		GinkgoHelper()
+		l.trusted = true
+		l.checkMounted(ctx, "the end")
+		if e.ends {
+			Expect(gone(ctx, l.recordOf(name))()).To(BeTrue())
+			Expect(gone(ctx, l.secret(name))()).To(BeTrue())
+			return
+		}
+		record := l.isReadyNow(ctx, name)
+		Expect(len(record.Digests)).To(BeNumerically("<=", digests))
+		oc := l.wiki()
+		oc.Name = name
+		Expect(k8s.Delete(ctx, oc)).To(Succeed())
+		l.trusted = false // an OAuthClient that is gone may not log in
+		l.elect(ctx).settle(ctx, name)
+	}
+
+	for _, e := range episodes {
+		It("may crash between any two writes when "+e.name, func(ctx context.Context) {
+			name := begin(ctx, e)
+			m := l.elect(ctx)
+			m.settle(ctx, name)
+			total := m.faults.writes
+			end(ctx, e, name, e.digests)
+			Expect(total).To(BeNumerically(">", 0), "the episode makes the manager write")
+
+			for n := 1; n <= total; n++ {
+				By(fmt.Sprintf("after write %d of %d", n, total))
+				name := begin(ctx, e)
+				m := l.elect(ctx)
+				m.faults.at, m.faults.mode = n, crash
+				for m.faults.writes < n {
+					m.cache.refresh(ctx)
+					l.loadAll(ctx)
+					_, _ = m.look(ctx, name)
+				}
+				l.elect(ctx).settle(ctx, name)
+				end(ctx, e, name, e.digests+1) // what was parked is lost, and one more minted
+			}
+		}, SpecTimeout(time.Minute))
+
+		It("may meet a conflict, or lose an answer, at every write when "+e.name, func(ctx context.Context) {
+			for _, mode := range []faultMode{conflict, answerLost} {
+				for n := 1; ; n++ {
+					name := begin(ctx, e)
+					m := l.elect(ctx)
+					m.faults.at, m.faults.mode = n, mode
+					m.settle(ctx, name)
+					end(ctx, e, name, e.digests) // its memory is intact, so none is minted in vain
+					if m.faults.writes < n {
+						break
+					}
+				}
+			}
+		}, SpecTimeout(time.Minute))
+	}
+
+	It("mints once, however far its cache is behind", func(ctx context.Context) {
+		name := begin(ctx, episodes[0])
+		m := l.elect(ctx)
+		for range 10 {
+			result, err := m.look(ctx, name) // the cache knows the OAuthClient and nothing else
+			Expect(err).NotTo(HaveOccurred())
+			Expect(result.RequeueAfter).To(BeNumerically("<=", staleDelay))
+			l.loadAll(ctx)
+		}
+		Expect(published(ctx, l.recordOf(name)).Digests).To(HaveLen(1))
+		m.settle(ctx, name)
+		Expect(l.isReadyNow(ctx, name).Digests).To(HaveLen(1))
+	})
+
+	It("writes no second value if its cache lacks the Secret that it wrote", func(ctx context.Context) {
+		name := begin(ctx, episodes[0])
+		m := l.elect(ctx)
+		_, err := m.look(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		l.loadAll(ctx)
+		m.cache.refresh(ctx) // with the record, without the Secret
+		for range 5 {
+			_, err := m.look(ctx, name)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(published(ctx, l.recordOf(name)).Digests).To(HaveLen(1))
+		Expect(digestOf(fetch(ctx, l.secret(name)))).To(Equal(published(ctx, l.recordOf(name)).Digests[0].SHA256))
+	})
+
+	It("that does not know it was replaced cannot mount what is refused", func(ctx context.Context) {
+		name := begin(ctx, episodes[0])
+		old := l.elect(ctx)
+		var late func() error
+		_, err := old.look(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		l.loadAll(ctx)
+		old.cache.refresh(ctx)
+		old.faults.hold = func(write func() error) bool {
+			if late == nil {
+				late = write
+			}
+			return true
+		}
+		_, err = old.look(ctx, name) // creates the Secret, but the write does not arrive
+		Expect(err).To(HaveOccurred())
+		Expect(late).NotTo(BeNil())
+		first := published(ctx, l.recordOf(name)).Digests
+
+		By("having a new leader, which mints its own")
+		l.elect(ctx).settle(ctx, name)
+		Expect(l.isReadyNow(ctx, name).Digests).To(HaveLen(2))
+		mounted := digestOf(fetch(ctx, l.secret(name)))
+		Expect(mounted).NotTo(Equal(first[0].SHA256))
+
+		By("letting the old write arrive after the new one")
+		Expect(apierrors.IsAlreadyExists(late())).To(BeTrue())
+		Expect(digestOf(fetch(ctx, l.secret(name)))).To(Equal(mounted))
+
+		By("letting it arrive when there happens to be no Secret")
+		Expect(k8s.Delete(ctx, l.secret(name))).To(Succeed())
+		Expect(late()).To(Succeed())
+		Expect(digestOf(fetch(ctx, l.secret(name)))).To(Equal(first[0].SHA256))
+		l.checkMounted(ctx, "the late write")
+		l.elect(ctx).settle(ctx, name)
+		Expect(digestOf(fetch(ctx, l.secret(name)))).To(Equal(first[0].SHA256), "it is as good as the other")
+		l.isReadyNow(ctx, name)
+	})
+
+	It("that does not know it was replaced cannot write over a Secret, a record or a status", func(ctx context.Context) {
+		name := begin(ctx, episodes[2])
+		old := l.elect(ctx)
+		l.elect(ctx).settle(ctx, name)
+		record, secret := fetch(ctx, l.recordOf(name)), fetch(ctx, l.secret(name))
+		for range 3 {
+			_, err := old.look(ctx, name) // with the cache of before
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(fetch(ctx, l.recordOf(name)).ResourceVersion).To(Equal(record.ResourceVersion))
+		Expect(fetch(ctx, l.secret(name)).ResourceVersion).To(Equal(secret.ResourceVersion))
+		l.isReadyNow(ctx, name)
+	})
+
+	It("withdraws nothing because its cache does not have an OAuthClient yet", func(ctx context.Context) {
+		name := begin(ctx, episodes[8])
+		m := l.elect(ctx)
+		m.settle(ctx, name)
+		delete(m.cache.objects, client.ObjectKey{Namespace: l.app, Name: name})
+		result, err := m.look(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(Equal(staleDelay))
+		l.isReadyNow(ctx, name)
+	})
+
+	It("takes nothing for a namespace that does not exist, and says so", func(ctx context.Context) {
+		name := begin(ctx, episodes[0])
+		m := l.elect(ctx)
+		m.Namespace = "nowhere"
+		as := fetch(ctx, l.world.server("main"))
+		record, err := desiredServerRecord(nil, client.ObjectKey{Namespace: "nowhere", Name: "issuer-main"}, as)
+		Expect(err).NotTo(HaveOccurred())
+		m.cache.add(record)
+		_, err = m.look(ctx, name)
+		Expect(err).To(MatchError(errNoNamespace))
+		oc := l.wiki()
+		oc.Name = name
+		fetch(ctx, oc)
+		Expect(reasons(oc.Status.Conditions, oc.Generation)).To(Equal(map[string]string{
+			"Accepted": "True/Accepted", "CredentialsReady": "False/Failed", "Registered": "False/Failed", "Ready": "False/Failed",
+		}))
+		Expect(conditionOf(oc.Status.Conditions, "Ready").Message).To(ContainSubstring("does not exist or is being deleted"))
+	})
+})
