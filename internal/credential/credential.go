@@ -18,10 +18,14 @@ import (
 const size = 32
 
 // Secret is credential text. It refuses to print itself; Reveal gives the text.
-type Secret struct{ text string }
+type Secret struct {
+	// text is a pointer because fmt prints what stands in another struct's unexported
+	// fields without asking its methods.
+	text *string
+}
 
 // New wraps text that came from elsewhere.
-func New(text string) Secret { return Secret{text} }
+func New(text string) Secret { return Secret{&text} }
 
 // Mint makes a secret of 256 bits read from random.
 func Mint(random io.Reader) (Secret, error) {
@@ -29,25 +33,30 @@ func Mint(random io.Reader) (Secret, error) {
 	if _, err := io.ReadFull(random, b); err != nil {
 		return Secret{}, fmt.Errorf("mint secret: %w", err)
 	}
-	return Secret{base64.RawURLEncoding.EncodeToString(b)}, nil
+	return New(base64.RawURLEncoding.EncodeToString(b)), nil
 }
 
 // Reveal returns the text, for the app's Secret and nothing else.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // IsZero reports whether there is no text.
-func (s Secret) IsZero() bool { return s.text == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 // Minted reports whether the text could have come from Mint.
 func (s Secret) Minted() bool {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s.text)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s.Reveal())
 	// Both lengths: the decoder skips a line break that an editor left behind.
-	return err == nil && len(b) == size && len(s.text) == base64.RawURLEncoding.EncodedLen(size)
+	return err == nil && len(b) == size && len(s.Reveal()) == base64.RawURLEncoding.EncodedLen(size)
 }
 
 // Digest is the unpadded base64url of the text's SHA-256.
 func (s Secret) Digest() string {
-	sum := sha256.Sum256([]byte(s.text))
+	sum := sha256.Sum256([]byte(s.Reveal()))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
@@ -66,8 +75,8 @@ const redacted = "[redacted]"
 // String keeps the text out of every message.
 func (Secret) String() string { return redacted }
 
-// GoString keeps the text out of %#v.
-func (Secret) GoString() string { return redacted }
+// Format keeps the text out of every verb, those that do not fit included.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue keeps the text out of logs.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }

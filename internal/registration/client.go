@@ -96,12 +96,12 @@ func (c Client) Validate() error {
 	if c.Version != Version {
 		refuse("version is %d, not %d", c.Version, Version)
 	}
-	for field, value := range map[string]string{
-		"uid": c.UID, "namespace": c.Namespace, "name": c.Name,
-		"authorizationServer": c.AuthorizationServer, "clientID": c.ClientID,
+	for _, f := range [][2]string{
+		{"uid", c.UID}, {"namespace", c.Namespace}, {"name", c.Name},
+		{"authorizationServer", c.AuthorizationServer}, {"clientID", c.ClientID},
 	} {
-		if value == "" {
-			refuse("%s is empty", field)
+		if f[1] == "" {
+			refuse("%s is empty", f[0])
 		}
 	}
 	if len(c.RedirectURIs) == 0 {

@@ -105,23 +105,24 @@ func (s Server) Validate() error {
 			refuse("scopes[%d] is not a scope-token of RFC 6749 section 3.3", i)
 		}
 	}
-	for field, d := range map[string]time.Duration{
-		"authorizationCode": s.Lifetimes.AuthorizationCode, "accessToken": s.Lifetimes.AccessToken,
-		"idToken": s.Lifetimes.IDToken, "refreshToken": s.Lifetimes.RefreshToken,
-		"refreshTokenIdle": s.Lifetimes.RefreshTokenIdle, "session": s.Lifetimes.Session,
+	for _, l := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"authorizationCode", s.Lifetimes.AuthorizationCode}, {"accessToken", s.Lifetimes.AccessToken},
+		{"idToken", s.Lifetimes.IDToken}, {"refreshToken", s.Lifetimes.RefreshToken},
+		{"refreshTokenIdle", s.Lifetimes.RefreshTokenIdle}, {"session", s.Lifetimes.Session},
 	} {
-		if d < time.Second {
-			refuse("lifetimes.%s is shorter than a second", field)
+		if l.value < time.Second {
+			refuse("lifetimes.%s is shorter than a second", l.field)
 		}
 	}
 	if s.Lifetimes.RefreshTokenRetryGrace < 0 {
 		refuse("lifetimes.refreshTokenRetryGrace is negative")
 	}
-	for field, alg := range map[string]string{
-		"idTokenAlg": s.Signing.IDTokenAlg, "accessTokenAlg": s.Signing.AccessTokenAlg,
-	} {
-		if alg != "RS256" && alg != "ES256" {
-			refuse("signing.%s is not supported", field)
+	for _, a := range [][2]string{{"idTokenAlg", s.Signing.IDTokenAlg}, {"accessTokenAlg", s.Signing.AccessTokenAlg}} {
+		if a[1] != "RS256" && a[1] != "ES256" {
+			refuse("signing.%s is not supported", a[0])
 		}
 	}
 	if s.Signing.KeyRotationInterval < time.Hour {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -84,6 +85,8 @@ func (u User) check() error {
 		return errors.New("name or email has control characters")
 	case u.Email != "" && !strings.Contains(u.Email, "@"):
 		return errors.New("email has no @")
+	case slices.ContainsFunc(u.Groups, func(g string) bool { return g == "" || !printable(g) }):
+		return errors.New("groups has one that is empty or has control characters")
 	}
 	return checkHash(u.PasswordHash)
 }

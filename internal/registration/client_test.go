@@ -1,0 +1,137 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registration
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// confidential is a client record that is valid.
+func confidential() Client {
+	return Client{
+		Version: Version, UID: "5d1f", Namespace: "docs", Name: "wiki", AuthorizationServer: "default",
+		ClientID: "docs.wiki", DisplayName: "Team Wiki", RedirectURIs: []string{"https://wiki.example.com/callback"},
+		Scopes: []string{"openid", "profile"}, GrantTypes: []string{GrantAuthorizationCode, GrantRefreshToken},
+		TokenEndpointAuthMethod: AuthMethodBasic, PKCERequired: true,
+		Digests: []Digest{{SHA256: "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
+	}
+}
+
+func TestClient_EncodeAndDecode(t *testing.T) {
+	want := confidential()
+	data, err := want.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodeClient(data)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("DecodeClient(Encode()) = %+v, %v, want %+v", got, err, want)
+	}
+	again, err := got.Encode()
+	if err != nil || !bytes.Equal(again, data) {
+		t.Errorf("encoded twice = %s, %v, want %s", again, err, data)
+	}
+}
+
+func TestClient_Validate(t *testing.T) {
+	public := func(c *Client) {
+		c.Public, c.TokenEndpointAuthMethod, c.Digests = true, AuthMethodNone, nil
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*Client)
+		want   string // in the error; empty means valid
+	}{
+		{"as it is", func(*Client) {}, ""},
+		{"public", public, ""},
+		{"public with a scheme of its own", func(c *Client) { public(c); c.RedirectURIs = []string{"com.example.wiki:/cb"} }, ""},
+		{"without PKCE", func(c *Client) { c.PKCERequired = false }, ""},
+		{"no digest yet", func(c *Client) { c.Digests = nil }, ""},
+		{"another version", func(c *Client) { c.Version = 2 }, "version is 2, not 1"},
+		{"no uid", func(c *Client) { c.UID = "" }, "uid is empty"},
+		{"no client_id", func(c *Client) { c.ClientID = "" }, "clientID is empty"},
+		{"no server", func(c *Client) { c.AuthorizationServer = "" }, "authorizationServer is empty"},
+		{"no redirect URI", func(c *Client) { c.RedirectURIs = nil }, "redirectURIs is empty"},
+		{"a bad redirect URI", func(c *Client) { c.RedirectURIs[0] = "http://wiki.example.com" }, "redirectURIs[0]"},
+		{"a scheme of its own", func(c *Client) { c.RedirectURIs[0] = "com.example.wiki:/cb" }, "for public clients"},
+		{"a bad scope", func(c *Client) { c.Scopes[1] = "a b" }, "scopes[1]"},
+		{"a bad grant type", func(c *Client) { c.GrantTypes[1] = "implicit" }, "grantTypes[1]"},
+		{"none for a confidential client", func(c *Client) { c.TokenEndpointAuthMethod = AuthMethodNone }, "tokenEndpointAuthMethod"},
+		{"basic for a public client", func(c *Client) { public(c); c.TokenEndpointAuthMethod = AuthMethodBasic }, "tokenEndpointAuthMethod"},
+		{"a public client without PKCE", func(c *Client) { public(c); c.PKCERequired = false }, "pkceRequired"},
+		{"a public client with a digest", func(c *Client) { d := c.Digests; public(c); c.Digests = d }, "a public client has none"},
+		{"an empty digest", func(c *Client) { c.Digests[0].SHA256 = "" }, "one is empty"},
+		{"too many digests", func(c *Client) {
+			for len(c.Digests) <= MaxDigests {
+				c.Digests = append(c.Digests, c.Digests[0])
+			}
+		}, "more than 32"},
+	} {
+		c := confidential()
+		tt.change(&c)
+		switch err := c.Validate(); {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: Validate() = %v, want nil", tt.name, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: Validate() = %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestClient_ValidateIsSteady: a message that changed without a cause would be
+// written to a status again and again.
+func TestClient_ValidateIsSteady(t *testing.T) {
+	want := Client{}.Validate().Error()
+	for range 50 {
+		if got := (Client{}).Validate().Error(); got != want {
+			t.Fatalf("Validate() = %q, want %q", got, want)
+		}
+	}
+}
+
+func TestDecodeClient_UnknownFieldsAndVersions(t *testing.T) {
+	data, err := confidential().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := DecodeClient(bytes.Replace(data, []byte(`{`), []byte(`{"fromALaterVersion":true,`), 1)); err != nil {
+		t.Errorf("an unknown field: %v, want it ignored", err)
+	}
+	if _, err := DecodeClient(bytes.Replace(data, []byte(`"version":1`), []byte(`"version":2`), 1)); err == nil {
+		t.Error("another version is accepted")
+	}
+}
+
+func FuzzDecodeClient(f *testing.F) {
+	data, err := confidential().Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := DecodeClient(data)
+		if err != nil {
+			return
+		}
+		again, err := c.Encode()
+		if err != nil {
+			t.Fatalf("a record that was decoded cannot be encoded: %v", err)
+		}
+		back, err := DecodeClient(again)
+		if err != nil {
+			t.Fatalf("decode what was encoded: %v", err)
+		}
+		a, _ := json.Marshal(c)
+		b, _ := json.Marshal(back)
+		if !bytes.Equal(a, b) {
+			t.Fatalf("round trip = %s, want %s", b, a)
+		}
+	})
+}
