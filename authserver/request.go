@@ -162,7 +162,7 @@ func (s *Server) finish(w *response, r *request) {
 		slog.String("method", known(r.Method)),
 		slog.String("route", r.route),
 		slog.Int("status", w.status),
-		slog.Duration("duration", took),
+		slog.Float64("durationMs", float64(took.Microseconds())/1000),
 		slog.String("requestID", r.id),
 	}
 	if r.issuer != nil {

@@ -49,7 +49,8 @@ type AuthorizationServerSpec struct {
 	// clients discover everything else from (OpenID Connect Discovery 1.0 section
 	// 3, RFC 8414 section 2). It uses https (http for a loopback host only), has no
 	// query and no fragment, and no slash at its end. People's browsers and the
-	// apps must reach the server under it.
+	// apps must reach the server under it. Changing it signs everybody out and gives
+	// every person a new sub.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

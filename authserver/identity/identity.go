@@ -45,9 +45,9 @@ type Provider interface {
 	Lookup(ctx context.Context, id string) (Person, error)
 }
 
-// Subject is the sub of a person: locally unique, never given to anybody else,
-// and telling nothing about the person (OpenID Connect Core 1.0 section 8). Two
-// providers with the same ID give two subjects.
+// Subject is the sub of a person: locally unique and never given to anybody else
+// (OpenID Connect Core 1.0 section 8). It shows no name, though who guesses the ID
+// can confirm it. Two providers with the same ID give two subjects.
 func Subject(issuer, provider, id string) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{issuer, provider, id}, "\x00")))
 	return base64.RawURLEncoding.EncodeToString(sum[:20])

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -71,7 +72,8 @@ func (c *certificate) reload() {
 	if err != nil {
 		// Between the two files of a pair being replaced this passes; seen stays as it
 		// was, so that the next look tries again.
-		if c.problem != err.Error() {
+		// A file that is not there is normal behind a proxy that terminates TLS.
+		if c.problem != err.Error() && !(c.current == nil && errors.Is(err, fs.ErrNotExist)) {
 			c.problem = err.Error()
 			c.log.Error("Reading the certificate", "cause", err)
 		}

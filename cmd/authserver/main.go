@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
@@ -77,7 +78,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 
 // newWatcher returns an empty registry and what fills it from the system namespace.
 func newWatcher(o options, log *slog.Logger, metrics prometheus.Registerer) (*registry.Registry, *kube.Watcher, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	config, err := clusterConfig(o.kubeconfig)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--kubeconfig: %w", err)
 	}
@@ -104,4 +105,12 @@ func newWatcher(o options, log *slog.Logger, metrics prometheus.Registerer) (*re
 		Log: log, Registerer: metrics,
 	})
 	return known, watcher, err
+}
+
+// clusterConfig is the way to the API server: a file's, or a Pod's own.
+func clusterConfig(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	return clientcmd.BuildConfigFromFlags("", kubeconfig)
 }
