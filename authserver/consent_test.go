@@ -121,11 +121,16 @@ func TestConsent_OfWhomWasAsked(t *testing.T) {
 	b := w.newBrowser()
 	asked := b.begin(validRequest()).loginAs("alice", alicePass).is("consent")
 	b.begin(with(validRequest(), "prompt", "login")).loginAs("bob", bobPass).is("consent")
-	asked.decide("allow").is("consent").has("Bob Example")
+	instead := asked.decide("allow").is("consent").has("Bob Example")
 	if got := w.store.writes.Load(); got != 3 { // two sessions begun, one ended
 		t.Errorf("%d writes", got)
 	}
 	asked.decide("deny").is("redirect access_denied")
+
+	// Nor is a URL that came of it an answer of alice's.
+	b.get(instead.link("Use another account")).loginAs("alice", alicePass).is("consent")
+	form := url.Values{"flow": {instead.url.Query().Get("flow")}, "decision": {"allow"}}
+	b.post(mainIssuer+"/consent", form, "same-origin").is("consent").has("Alice Example")
 }
 
 // TestConsent_CSRF: the flow of a URL is not enough to consent, and nobody else's

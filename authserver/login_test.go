@@ -150,7 +150,7 @@ func TestLogin_BadCookies(t *testing.T) {
 		"another kind":     b.cookie(mainIssuer, "__Host-clientele-main-browser"),
 		"a flow":           w.newBrowser().begin(validRequest()).url.Query().Get("flow"),
 		"a code":           w.codeFor(validRequest()),
-		"changed":          good[:20] + "A" + good[21:],
+		"changed":          good[:20] + map[bool]string{true: "B", false: "A"}[good[20] == 'A'] + good[21:],
 		"longer than much": strings.Repeat("A", 20<<10),
 	} {
 		b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "__Host-clientele-main-session", Value: value, Secure: true}})

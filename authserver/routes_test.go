@@ -167,6 +167,7 @@ func TestRoutes_LogAndMetrics(t *testing.T) {
 	w.wantMetric("clientele_token_errors_total", "invalid_grant", 1)
 	w.wantMetric("clientele_token_errors_total", "invalid_client", 1)
 	w.wantMetric("clientele_http_request_duration_seconds", "POST /token", 3)
+	w.wantMetric("clientele_http_request_duration_seconds", "4xx", 4)
 }
 
 // wantMetric wants the sum over a metric's series that have a label's value.

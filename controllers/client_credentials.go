@@ -23,6 +23,9 @@ const (
 	// start, and a mounted file changes a minute or more later; a day is for apps
 	// that are restarted daily.
 	overlap = 24 * time.Hour
+	// settleDelay is how long after a digest was published no write of an earlier
+	// secret to the app's Secret can still be under way.
+	settleDelay = 5 * time.Minute
 	// foreignDelay is when to look again at a Secret that is not ours. Watching it
 	// would mean to watch every Secret of the cluster.
 	foreignDelay = time.Minute
@@ -68,7 +71,8 @@ type evidence struct {
 // choose picks the secret that costs the app least: one that it may be using. A
 // value that nobody has registered is adopted only if no digest is left to say
 // that it was put there by another, and only if it has the form of a minted one:
-// a plain digest would tell too much of a password that a person chose.
+// a plain digest would tell too much of a password that a person chose. A parked one
+// is forgotten once another was published after it: who did that may have written it.
 func choose(e evidence) choice {
 	candidates := append([]credential.Secret{e.held}, e.carried...)
 	for i, c := range candidates {
@@ -83,10 +87,16 @@ func choose(e evidence) choice {
 			}
 		}
 	}
-	if !e.parked.IsZero() {
+	if !e.parked.IsZero() && !superseded(e.accepted, e.parked.Digest()) {
 		return choice{origin: originParked, value: e.parked}
 	}
 	return choice{origin: originMinted}
+}
+
+// superseded reports whether another digest was published after this one.
+func superseded(digests []registration.Digest, sha256 string) bool {
+	i := position(digests, sha256)
+	return i >= 0 && i < len(digests)-1
 }
 
 func heldOrCarried(i int) origin {
@@ -97,7 +107,12 @@ func heldOrCarried(i int) origin {
 }
 
 func contains(digests []registration.Digest, sha256 string) bool {
-	return slices.ContainsFunc(digests, func(d registration.Digest) bool { return d.SHA256 == sha256 })
+	return position(digests, sha256) >= 0
+}
+
+// position is where a digest stands in the order of publication, or -1.
+func position(digests []registration.Digest, sha256 string) int {
+	return slices.IndexFunc(digests, func(d registration.Digest) bool { return d.SHA256 == sha256 })
 }
 
 // ensureCredentials finds the client secret that the app's Secret is to hold, and
@@ -211,8 +226,8 @@ func (r *clientReconciler) mint(s *clientScope) error {
 	if s.published != nil {
 		accepted = s.published.Digests
 	}
-	if next, full := noRoom(accepted, s.now); full {
-		return tooMany(s.secretName, next).within(max(next.Sub(s.now), roomDelay))
+	if full(accepted, s.now) {
+		return tooMany(s.secretName)
 	}
 	value, err := credential.Mint(r.Random)
 	if err != nil {
@@ -227,11 +242,11 @@ func (r *clientReconciler) mint(s *clientScope) error {
 	return nil
 }
 
-// tooMany says that no more secrets can be minted until next.
-func tooMany(secret string, next time.Time) *problem {
+// tooMany says that no more secrets can be minted for now.
+func tooMany(secret string) *problem {
 	return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonTooManyCredentials,
-		"%d client secrets of this OAuthClient are still accepted, and no more can be. Something keeps changing or deleting Secret %s: find out what (kubectl get secret --show-managed-fields tells who wrote it) and stop it. The next secret can be minted after %s.",
-		registration.MaxDigests, secret, next.Format(time.RFC3339))
+		"%d client secrets of this OAuthClient are still accepted, and no more can be. Something keeps changing or deleting Secret %s: find out what and stop it (kubectl get secret %s --show-managed-fields -o yaml tells who wrote it last). Another one is minted when the first of them has ended, about a day after it was replaced.",
+		registration.MaxDigests, secret, secret)
 }
 
 // mintReason says why a secret is minted: new, secret_missing or secret_changed.
@@ -245,59 +260,72 @@ func mintReason(s *clientScope) string {
 	return "secret_changed"
 }
 
-// retire is which digests are accepted after old, if the app's Secret is to hold
-// the secret with the digest keep. Each of the others is given its overlap when it
-// is first seen to be another, whoever minted it: a leader that does not yet know
-// that it was replaced may still write it to the Secret. One whose overlap has
-// passed is dropped only if that is asked for.
-func retire(old []registration.Digest, keep string, now time.Time, drop bool) []registration.Digest {
-	var next []registration.Digest
-	for _, d := range old {
-		switch {
-		case d.SHA256 == keep:
-			d.Until = time.Time{}
-		case d.Until.IsZero():
-			d.Until = now.Add(overlap)
-		case drop && !now.Before(d.Until):
-			continue
-		}
-		next = append(next, d)
-	}
-	return next
-}
-
-// accept is which digests are accepted once the one of value is, too. Those whose
-// overlap has passed make room for it.
+// accept is which digests are accepted once the one of value is, too. It comes last:
+// the order is that of publication. Those whose overlap has passed make room for it.
 func accept(old []registration.Digest, value credential.Secret, now time.Time) []registration.Digest {
-	keep := value.Digest()
-	next := retire(old, keep, now, false)
-	if contains(next, keep) {
+	next := slices.Clone(old)
+	if i := position(next, value.Digest()); i >= 0 {
+		next[i].Until = time.Time{} // somebody has put an earlier secret back
 		return next
 	}
 	if len(next) >= registration.MaxDigests {
-		next = retire(old, keep, now, true)
+		next = dropEnded(next, now)
 	}
-	return append(next, registration.Digest{SHA256: keep, Since: now})
+	return append(next, registration.Digest{SHA256: value.Digest(), Since: now})
 }
 
-// noRoom reports whether no further digest can be published, and when one can.
-func noRoom(digests []registration.Digest, now time.Time) (next time.Time, full bool) {
-	if len(retire(digests, "", now, true)) < registration.MaxDigests {
+// retire is which digests are accepted after old, while the Secret holds the secret
+// with the digest held, or none of them if held is "". Those from before the held
+// one are given their overlap, and those after it as well, save the last: a manager
+// that died, or that does not know that it was replaced, has minted them. Whoever
+// was about to write one has done so, or failed, by the time that settledAt says.
+func retire(old []registration.Digest, held string, now time.Time) []registration.Digest {
+	next := slices.Clone(old)
+	at := position(old, held)
+	for i := range next {
+		if when, ends := settledAt(old, i, at); ends && next[i].Until.IsZero() && !now.Before(when) {
+			next[i].Until = now.Add(overlap)
+		}
+	}
+	return dropEnded(next, now)
+}
+
+// settledAt is when digests[i] can be given an end, if it can, while the Secret
+// holds digests[held]: once no write of its secret can be under way any more.
+func settledAt(digests []registration.Digest, i, held int) (when time.Time, ends bool) {
+	by := held
+	if i > held {
+		by = len(digests) - 1
+	}
+	if i == held || i == by {
 		return time.Time{}, false
 	}
-	return nextRetirement(digests, now), true
+	return digests[by].Since.Add(settleDelay), true
 }
 
-// nextRetirement is when the first of digests is to be dropped. Those that have no
-// end yet are given one now.
-func nextRetirement(digests []registration.Digest, now time.Time) time.Time {
-	next := now.Add(overlap)
-	for _, d := range digests {
-		if !d.Until.IsZero() && d.Until.Before(next) {
-			next = d.Until
+func dropEnded(digests []registration.Digest, now time.Time) []registration.Digest {
+	return slices.DeleteFunc(digests, func(d registration.Digest) bool { return !d.Until.IsZero() && !now.Before(d.Until) })
+}
+
+// nextRetirement is when retire next makes a difference, or zero.
+func nextRetirement(digests []registration.Digest, held string) time.Time {
+	var next time.Time
+	at := position(digests, held)
+	for i, d := range digests {
+		when := d.Until
+		if when.IsZero() {
+			when, _ = settledAt(digests, i, at)
+		}
+		if !when.IsZero() && (next.IsZero() || when.Before(next)) {
+			next = when
 		}
 	}
 	return next
+}
+
+// full reports whether no further digest can be published.
+func full(digests []registration.Digest, now time.Time) bool {
+	return len(dropEnded(slices.Clone(digests), now)) >= registration.MaxDigests
 }
 
 // stamp is now as records hold it.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,8 @@ func TestChoose(t *testing.T) {
 		e    evidence
 		want choice
 	}{
+		{"the parked one is the newest", evidence{accepted: accepting(a, c), parked: c}, choice{originParked, c}},
+		{"another was published after the parked one", evidence{accepted: accepting(c, a), parked: c}, choice{origin: originMinted}},
 		{"nothing is there", evidence{}, choice{origin: originMinted}},
 		{"one is parked", evidence{parked: c}, choice{originParked, c}},
 		{"the held one is accepted", evidence{held: a, accepted: accepting(a)}, choice{originHeld, a}},
@@ -69,69 +72,100 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestDigests(t *testing.T) {
+func TestAccept(t *testing.T) {
 	now := stamp(time.Now())
 	value := minted(t)
-	keep := value.Digest()
-	before, after := now.Add(-time.Hour), now.Add(time.Hour)
-	old := []registration.Digest{
-		{SHA256: "ended", Since: before, Until: now},
-		{SHA256: "ends", Since: before, Until: after},
-		{SHA256: "replaced", Since: before},
-		{SHA256: keep, Since: before, Until: after},
+	own := registration.Digest{SHA256: value.Digest(), Since: now}
+	a, ended := registration.Digest{SHA256: "a"}, registration.Digest{SHA256: "ended", Until: now}
+	again := own
+	again.Until = now.Add(time.Hour)
+	for _, c := range []struct {
+		name      string
+		old, want []registration.Digest
+	}{
+		{"the first", nil, []registration.Digest{own}},
+		{"another", []registration.Digest{ended, a}, []registration.Digest{ended, a, own}},
+		{"one that is there", []registration.Digest{own, a}, []registration.Digest{own, a}},
+		{"one that was to end", []registration.Digest{again, a}, []registration.Digest{own, a}},
+	} {
+		if got := accept(c.old, value, now); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
 	}
-	retired := []registration.Digest{
-		{SHA256: "ends", Since: before, Until: after},
-		{SHA256: "replaced", Since: before, Until: now.Add(overlap)},
-		{SHA256: keep, Since: before},
+
+	almost := []registration.Digest{ended}
+	for i := 1; i < registration.MaxDigests; i++ {
+		almost = append(almost, registration.Digest{SHA256: fmt.Sprint(i)})
 	}
-	if got := retire(old, keep, now, true); !reflect.DeepEqual(got, retired) {
-		t.Errorf("retire: got %v, want %v", got, retired)
+	if full(almost, now) {
+		t.Error("one that has ended takes up room")
 	}
-	if got := retire(old, keep, now, false); len(got) != 4 || got[0] != old[0] {
-		t.Errorf("retire dropped what it should not: %v", got)
+	if !full(almost, now.Add(-1)) || !full(append(almost[1:], a), now) {
+		t.Error("not full")
 	}
-	if got := accept(old, value, now); len(got) != 4 {
-		t.Errorf("accept: got %v", got)
+	if got := accept(almost, value, now); len(got) != registration.MaxDigests || contains(got, "ended") || got[len(got)-1] != own {
+		t.Errorf("got %v", got)
 	}
-	if got, want := accept(nil, value, now), []registration.Digest{{SHA256: keep, Since: now}}; !reflect.DeepEqual(got, want) {
-		t.Errorf("accept: got %v, want %v", got, want)
-	}
-	if again := retire(retired, keep, now, true); !reflect.DeepEqual(again, retired) {
-		t.Errorf("a second look changes %v into %v", retired, again)
+	if almost[0] != ended {
+		t.Error("what was passed in was changed")
 	}
 }
 
-func TestDigests_Full(t *testing.T) {
+func TestRetire(t *testing.T) {
 	now := stamp(time.Now())
-	digests := func(ended, ending, without int) []registration.Digest {
-		var all []registration.Digest
-		for i := range ended {
-			all = append(all, registration.Digest{SHA256: fmt.Sprint("ended", i), Until: now})
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	digest := func(name string, since, until time.Time) registration.Digest {
+		return registration.Digest{SHA256: name, Since: since, Until: until}
+	}
+	var (
+		long, end = ago(time.Hour), now.Add(overlap)
+		a, b, c   = digest("a", long, time.Time{}), digest("b", long, time.Time{}), digest("c", ago(settleDelay), time.Time{})
+		fresh     = digest("fresh", ago(settleDelay-time.Second), time.Time{})
+		aEnds     = digest("a", long, end)
+		bEnds     = digest("b", long, end)
+		ends      = digest("ends", long, now.Add(time.Second))
+		ended     = digest("ended", long, now)
+	)
+	type digests []registration.Digest
+	for _, r := range []struct {
+		name      string
+		old       digests
+		held      string
+		want      digests
+		nextAfter time.Duration // 0 is never
+	}{
+		{"none", nil, "", nil, 0},
+		{"the held one alone", digests{a}, "a", digests{a}, 0},
+		{"those before it, when it is old enough", digests{a, b, c}, "c", digests{aEnds, bEnds, c}, overlap},
+		{"those before it, when it is too young", digests{a, fresh}, "fresh", digests{a, fresh}, time.Second},
+		{"the last, after it, is left alone", digests{a, c}, "a", digests{a, c}, 0},
+		{"those after it, when the last is old enough", digests{a, b, c}, "a", digests{a, bEnds, c}, overlap},
+		{"those after it, when the last is too young", digests{a, b, fresh}, "a", digests{a, b, fresh}, time.Second},
+		{"before and after", digests{a, c, b, fresh}, "c", digests{aEnds, c, b, fresh}, time.Second},
+		{"one that ends", digests{ends, c}, "c", digests{ends, c}, time.Second},
+		{"one that has ended", digests{ended, c}, "c", digests{c}, 0},
+		{"none is held, the last is old enough", digests{a, b, c}, "", digests{aEnds, bEnds, c}, overlap},
+		{"none is held, the last is too young", digests{a, fresh}, "", digests{a, fresh}, time.Second},
+		{"none is held, there is one", digests{c}, "", digests{c}, 0},
+	} {
+		old := append(digests(nil), r.old...)
+		got := digests(retire(r.old, r.held, now))
+		if !slices.Equal(got, r.want) {
+			t.Errorf("%s: got %v, want %v", r.name, got, r.want)
 		}
-		for i := range ending {
-			all = append(all, registration.Digest{SHA256: fmt.Sprint("ending", i), Until: now.Add(time.Duration(i+1) * time.Minute)})
+		if !slices.Equal(r.old, old) {
+			t.Errorf("%s: what was passed in was changed", r.name)
 		}
-		for i := range without {
-			all = append(all, registration.Digest{SHA256: fmt.Sprint("without", i)})
+		if again := retire(got, r.held, now); !slices.Equal(again, got) {
+			t.Errorf("%s: a second look changes it to %v", r.name, again)
 		}
-		return all
-	}
-	if _, full := noRoom(digests(0, registration.MaxDigests-1, 0), now); full {
-		t.Error("full with room for one")
-	}
-	if next, full := noRoom(digests(0, registration.MaxDigests, 0), now); !full || next != now.Add(time.Minute) {
-		t.Errorf("got %v, %t", next, full)
-	}
-	if next, full := noRoom(digests(0, 0, registration.MaxDigests), now); !full || next != now.Add(overlap) {
-		t.Errorf("got %v, %t", next, full)
-	}
-	almost := digests(1, registration.MaxDigests-1, 0)
-	if _, full := noRoom(almost, now); full {
-		t.Error("one that has ended takes up room")
-	}
-	if got := accept(almost, minted(t), now); len(got) != registration.MaxDigests || contains(got, "ended0") {
-		t.Errorf("%d digests", len(got))
+		var want time.Time
+		if r.nextAfter > 0 {
+			want = now.Add(r.nextAfter)
+		}
+		if next := nextRetirement(got, r.held); next != want {
+			t.Errorf("%s: the next retirement is at %v, want %v", r.name, next, want)
+		}
 	}
 }
 

@@ -60,8 +60,11 @@ func (s *clientScope) digests() []registration.Digest {
 	case s.credential.origin != originNone:
 		return accept(accepted, s.credential.value, stamp(s.now))
 	case found != nil && found.reason == v1alpha1.ReasonTooManyCredentials:
-		// Let the overlaps begin, so that there will be room.
-		return retire(accepted, "", stamp(s.now), false)
+		// Let the overlaps begin, so that there will be room. The Secret was read
+		// from the API server, and holds none of them.
+		next := retire(accepted, "", stamp(s.now))
+		s.wake = nextRetirement(next, "")
+		return next
 	}
 	return accepted
 }
@@ -226,22 +229,36 @@ func (r *clientReconciler) awaitReplicas(_ context.Context, s *clientScope) erro
 	return nil
 }
 
-// retireOldCredentials ends the overlap of secrets that were replaced, now that the
-// Secret is known to hold the one that replaced them.
+// retireOldCredentials begins, and ends, the overlap of secrets that were replaced,
+// while the Secret is known to hold the one that replaced them.
 func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientScope) error {
-	digests := s.want.Digests
-	if s.secretReady && s.credential.origin != originNone {
-		digests = retire(digests, s.credential.value.Digest(), stamp(s.now), true)
+	if !s.secretReady || s.want.Public {
+		return nil
 	}
+	held := s.credential.value.Digest()
+	digests := retire(s.want.Digests, held, stamp(s.now))
 	if !slices.Equal(digests, s.want.Digests) {
+		// A cache that is behind must not retire what the Secret holds by now.
+		if err := r.readSecret(ctx, s); err != nil {
+			return err
+		}
+		if !forClient(s.secret, s.client.UID) || secretValue(s.secret).Digest() != held {
+			return errStale
+		}
 		if err := r.publish(ctx, s, digests); err != nil {
 			return err
 		}
 	}
-	for _, d := range digests {
-		if !d.Until.IsZero() && (s.wake.IsZero() || d.Until.Before(s.wake)) {
-			s.wake = d.Until
-		}
-	}
+	s.wake = nextRetirement(digests, held)
 	return nil
+}
+
+// forClient reports whether a Secret, which may be nil, belongs to the OAuthClient
+// with that uid.
+func forClient(s *corev1.Secret, uid types.UID) bool {
+	if s == nil {
+		return false
+	}
+	owner := owningClient(s)
+	return owner != nil && owner.UID == uid
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -59,6 +58,9 @@ func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) erro
 		return nil // told already
 	}
 	if !s.secretReady {
+		if err := r.confirmNewest(ctx, s); err != nil {
+			return err
+		}
 		desired := desiredSecret(s)
 		if err := r.putSecret(ctx, s, desired); err != nil {
 			return withoutValue(err, s.credential.value)
@@ -68,6 +70,24 @@ func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) erro
 	}
 	r.parking.drop(s.key())
 	return r.deleteOthers(ctx, s)
+}
+
+// confirmNewest makes sure that the record is as the cache has it before another
+// secret is mounted. So nobody has published a later one or begun the overlap of
+// this one, and a manager that was replaced finds out in time.
+func (r *clientReconciler) confirmNewest(ctx context.Context, s *clientScope) error {
+	if s.want.Public || s.credential.origin == originHeld {
+		return nil
+	}
+	live := &corev1.Secret{}
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(s.record), live)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if err != nil || live.UID != s.record.UID || live.ResourceVersion != s.record.ResourceVersion {
+		return errStale
+	}
+	return nil
 }
 
 // putSecret creates the Secret, or replaces it as it was read.
@@ -135,7 +155,7 @@ func secretNotice(s *clientScope) notice {
 		n.reason, n.note = "CredentialsMinted", "Minted a client secret and wrote it to Secret "+name+"."
 	case minted && changed:
 		n.reason = "CredentialsRotated"
-		n.note = "Secret " + name + " was missing or its client_secret was changed, so a new client secret was minted and written to it. The one before is accepted for another " + strings.TrimSuffix(overlap.String(), "0m0s") + "."
+		n.note = "Secret " + name + " was missing or its client_secret was changed, so a new client secret was minted and written to it. The one before is accepted for another day."
 	default:
 		n.reason, n.note = "SecretRestored", "Secret "+name+" was not as it should be and was corrected; its client secret is the same."
 	}

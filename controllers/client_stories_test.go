@@ -150,10 +150,17 @@ var _ = Describe("The Secret of an OAuthClient", func() {
 		Expect(digestOf(secret)).NotTo(Equal(digestOf(old)))
 		now := stamp(w.clock.Now())
 		Expect(published(ctx, w.recordOf("wiki")).Digests).To(Equal([]registration.Digest{
-			{SHA256: digestOf(old), Since: now, Until: now.Add(overlap)},
-			{SHA256: digestOf(secret), Since: now},
+			{SHA256: digestOf(old), Since: now}, {SHA256: digestOf(secret), Since: now},
 		}))
-		expectEvent(ctx, oc, "CredentialsRotated", "accepted for another 24h")
+		expectEvent(ctx, oc, "CredentialsRotated", "accepted for another day")
+
+		By("beginning the overlap when nobody can be about to write the old one")
+		w.halt()
+		w.clock.Step(settleDelay)
+		w.start()
+		Eventually(func() []registration.Digest { return published(ctx, w.recordOf("wiki")).Digests }).Should(Equal([]registration.Digest{
+			{SHA256: digestOf(old), Since: now, Until: now.Add(settleDelay + overlap)}, {SHA256: digestOf(secret), Since: now},
+		}))
 	})
 
 	It("is mended where somebody has edited it", func(ctx context.Context) {
@@ -315,7 +322,7 @@ var _ = Describe("The Secret of an OAuthClient", func() {
 		expectEvent(ctx, oc, "TooManyCredentials", "find out what")
 
 		By("letting the overlaps pass")
-		w.clock.Step(time.Hour) // and with it the replica's Lease
+		w.clock.Step(time.Hour) // and the replica's Lease
 		w.replica(ctx, "replica-b").follow(ctx)
 		change(ctx, oc, func() { oc.Spec.DisplayName = "look again" })
 		expectClient(ctx, oc, isReady)
@@ -422,8 +429,12 @@ var _ = Describe("The record of an OAuthClient", func() {
 		Expect(published(ctx, w.recordOf("wiki")).Digests).To(HaveLen(2))
 		since := oc.Status.Conditions
 		w.halt()
-		w.clock.Step(overlap)
+		w.clock.Step(settleDelay)
 		w.start() // which gives the replica's Lease its full time
+		Eventually(func() bool { return published(ctx, w.recordOf("wiki")).Digests[0].Until.IsZero() }).Should(BeFalse())
+		w.halt()
+		w.clock.Step(overlap)
+		w.start()
 		Eventually(func() int { return len(published(ctx, w.recordOf("wiki")).Digests) }).Should(Equal(1))
 		Expect(published(ctx, w.recordOf("wiki")).Digests[0].SHA256).To(Equal(digestOf(fetch(ctx, w.secret("wiki")))))
 		Expect(fetch(ctx, oc).Status.Conditions).To(Equal(since))

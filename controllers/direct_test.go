@@ -36,6 +36,8 @@ type lab struct {
 	// trusted says that nobody has tampered with what the protocol relies on, so
 	// that a mounted secret must be accepted at every instant.
 	trusted bool
+	// meanwhile happens once, while a manager asks what the replicas have loaded.
+	meanwhile func()
 }
 
 // server is a model of a replica: it accepts what it has loaded.
@@ -60,6 +62,10 @@ func (l *lab) load(ctx context.Context, s *server) {
 	GinkgoHelper()
 	list := &corev1.SecretList{}
 	Expect(k8s.List(ctx, list, client.InNamespace(l.system))).To(Succeed())
+	s.load(list)
+}
+
+func (s *server) load(list *corev1.SecretList) {
 	s.version, s.digests = list.ResourceVersion, map[string][]registration.Digest{}
 	for i := range list.Items {
 		if c, err := registration.DecodeClient(list.Items[i].Data[registration.KeyClient]); err == nil {
@@ -81,8 +87,19 @@ func (l *lab) loadAll(ctx context.Context) {
 	}
 }
 
+// loadSnapshot makes every replica load what a manager's cache has.
+func (l *lab) loadSnapshot(c *snapshot) {
+	for _, s := range l.servers {
+		s.load(c.records)
+	}
+}
+
 // await is what the tracker would say; see replicaGate.
 func (l *lab) await(_ reconcile.Request, version string) acknowledgement {
+	if meanwhile := l.meanwhile; meanwhile != nil {
+		l.meanwhile = nil
+		meanwhile()
+	}
 	a := acknowledgement{standing: standingLoaded}
 	for i, s := range l.servers {
 		if !atLeast(s.version, version) {
@@ -161,7 +178,7 @@ func (m *leader) settle(ctx context.Context, name string) {
 	GinkgoHelper()
 	for range 20 {
 		m.cache.refresh(ctx)
-		m.lab.loadAll(ctx)
+		m.lab.loadSnapshot(m.cache)
 		before := m.faults.writes
 		result, err := m.look(ctx, name)
 		if err == nil && m.faults.writes == before && result.RequeueAfter != staleDelay {

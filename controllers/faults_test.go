@@ -29,14 +29,17 @@ type episode struct {
 	ends bool
 	// digests is how many are accepted in the end if no memory is lost.
 	digests int
+	// faulty says that it is also tried with conflicts and lost answers. What the
+	// others write is written by the same code.
+	faulty bool
 }
 
 var episodes = []episode{
-	{name: "it is applied", fresh: true, digests: 1, happen: func(context.Context, *lab, *v1alpha1.OAuthClient) {}},
+	{name: "it is applied", fresh: true, digests: 1, faulty: true, happen: func(context.Context, *lab, *v1alpha1.OAuthClient) {}},
 	{name: "it is applied as Public", fresh: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		change(ctx, oc, func() { oc.Spec.Type = v1alpha1.ClientTypePublic })
 	}},
-	{name: "its Secret is deleted", digests: 2, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+	{name: "its Secret is deleted", digests: 2, faulty: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
 		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
 	}},
 	{name: "its client_secret is edited", digests: 2, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
@@ -47,11 +50,11 @@ var episodes = []episode{
 		s := l.secret(oc.Name)
 		change(ctx, s, func() { s.Data["issuer"] = []byte("https://evil.example.com") })
 	}},
-	{name: "its Secret becomes immutable and wrong", digests: 1, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+	{name: "its Secret becomes immutable and wrong", digests: 1, faulty: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
 		s := l.secret(oc.Name)
 		change(ctx, s, func() { s.Immutable = new(true); delete(s.Data, "issuer") })
 	}},
-	{name: "its record is deleted", digests: 1, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+	{name: "its record is deleted", digests: 1, faulty: true, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
 		Expect(k8s.Delete(ctx, l.recordOf(oc.Name))).To(Succeed())
 	}},
 	{name: "its record is damaged", digests: 1, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
@@ -61,16 +64,23 @@ var episodes = []episode{
 	{name: "its spec changes", digests: 1, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		change(ctx, oc, func() { oc.Spec.DisplayName = "Changed" })
 	}},
-	{name: "its Secret gets another name", digests: 1, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+	{name: "its Secret gets another name", digests: 1, faulty: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		change(ctx, oc, func() { oc.Spec.Secret = &v1alpha1.SecretSpec{Name: oc.Name + "-oauth"} })
 	}},
 	{name: "it becomes Public", tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		change(ctx, oc, func() { oc.Spec.Type = v1alpha1.ClientTypePublic })
 	}},
-	{name: "its overlap ends", digests: 1, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+	{name: "its overlap ends", digests: 1, faulty: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
 		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
 		l.elect(ctx).settle(ctx, oc.Name)
+		l.clock.Step(settleDelay)
+		l.elect(ctx).settle(ctx, oc.Name)
 		l.clock.Step(overlap)
+	}},
+	{name: "its overlap begins", digests: 2, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
+		l.elect(ctx).settle(ctx, oc.Name)
+		l.clock.Step(settleDelay)
 	}},
 	{name: "it is deleted", ends: true, tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		Expect(k8s.Delete(ctx, oc)).To(Succeed())
@@ -124,9 +134,10 @@ var _ = Describe("A manager", Ordered, func() {
 		Expect(len(record.Digests)).To(BeNumerically("<=", digests))
 		oc := l.wiki()
 		oc.Name = name
-		Expect(k8s.Delete(ctx, oc)).To(Succeed())
-		l.trusted = false // an OAuthClient that is gone may not log in
-		l.elect(ctx).settle(ctx, name)
+		fetch(ctx, oc)
+		for _, o := range []client.Object{oc, l.secret(oc.Status.SecretName), l.recordOf(name)} {
+			Expect(k8s.Delete(ctx, o)).To(Succeed())
+		}
 	}
 
 	for _, e := range episodes {
@@ -153,6 +164,9 @@ var _ = Describe("A manager", Ordered, func() {
 			}
 		}, SpecTimeout(time.Minute))
 
+		if !e.faulty {
+			continue
+		}
 		It("may meet a conflict, or lose an answer, at every write when "+e.name, func(ctx context.Context) {
 			for _, mode := range []faultMode{conflict, answerLost} {
 				for n := 1; ; n++ {
@@ -248,6 +262,91 @@ var _ = Describe("A manager", Ordered, func() {
 		}
 		Expect(fetch(ctx, l.recordOf(name)).ResourceVersion).To(Equal(record.ResourceVersion))
 		Expect(fetch(ctx, l.secret(name)).ResourceVersion).To(Equal(secret.ResourceVersion))
+		l.isReadyNow(ctx, name)
+	})
+
+	It("that does not know it was replaced cannot write over the Secret that its successor has written", func(ctx context.Context) {
+		name := begin(ctx, episodes[3])
+		old := l.elect(ctx)
+		_, err := old.look(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		l.loadAll(ctx)
+		old.cache.refresh(ctx)
+		var late func() error
+		old.faults.hold = func(write func() error) bool {
+			if late == nil {
+				late = write
+			}
+			return true
+		}
+		_, err = old.look(ctx, name) // updates the Secret, but the write does not arrive
+		Expect(err).To(HaveOccurred())
+		l.elect(ctx).settle(ctx, name)
+		l.trusted = true
+		mounted := fetch(ctx, l.secret(name)).ResourceVersion
+		Expect(apierrors.IsConflict(late())).To(BeTrue())
+		Expect(fetch(ctx, l.secret(name)).ResourceVersion).To(Equal(mounted))
+	})
+
+	It("writes no secret that another manager has superseded while it waited", func(ctx context.Context) {
+		name := begin(ctx, episodes[0])
+		old := l.elect(ctx)
+		_, err := old.look(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		l.loadAll(ctx)
+		old.cache.refresh(ctx)
+		l.meanwhile = func() {
+			_, err := l.elect(ctx).look(ctx, name) // publishes its own
+			Expect(err).NotTo(HaveOccurred())
+		}
+		result, err := old.look(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(Equal(staleDelay))
+		Expect(gone(ctx, l.secret(name))()).To(BeTrue())
+		Expect(published(ctx, l.recordOf(name)).Digests).To(HaveLen(2))
+
+		By("forgetting its own")
+		old.settle(ctx, name)
+		Expect(digestOf(fetch(ctx, l.secret(name)))).NotTo(Equal(published(ctx, l.recordOf(name)).Digests[0].SHA256))
+		l.isReadyNow(ctx, name)
+	})
+
+	It("does not retire what the Secret holds by now, though its cache says otherwise", func(ctx context.Context) {
+		name := begin(ctx, episodes[2])
+		before := published(ctx, l.recordOf(name)).Digests
+		m := l.elect(ctx)
+		first := m.cache.secretOf(l.app, name) // none: it was deleted
+		Expect(first).To(BeNil())
+		m.settle(ctx, name)
+		second := fetch(ctx, l.secret(name)).DeepCopy()
+		digests := published(ctx, l.recordOf(name)).Digests
+		Expect(digests).To(HaveLen(2))
+		l.clock.Step(settleDelay)
+
+		// Somebody takes the new one out just when its predecessor's overlap is to begin.
+		m.cache.refresh(ctx)
+		Expect(k8s.Delete(ctx, second)).To(Succeed())
+		result, err := m.look(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(Equal(staleDelay))
+		Expect(published(ctx, l.recordOf(name)).Digests).To(Equal(digests))
+		Expect(digests[0]).To(Equal(before[0]))
+	})
+
+	It("takes back the end of a secret that somebody has put back", func(ctx context.Context) {
+		name := begin(ctx, episodes[8])
+		m := l.elect(ctx)
+		m.settle(ctx, name)
+		first := fetch(ctx, l.secret(name)).Data[keyClientSecret]
+		Expect(k8s.Delete(ctx, l.secret(name))).To(Succeed())
+		m.settle(ctx, name)
+		l.clock.Step(settleDelay)
+		m.settle(ctx, name)
+		Expect(published(ctx, l.recordOf(name)).Digests[0].Until).NotTo(BeZero())
+		secret := l.secret(name)
+		change(ctx, secret, func() { secret.Data[keyClientSecret] = first })
+		m.settle(ctx, name)
+		Expect(fetch(ctx, secret).Data[keyClientSecret]).To(Equal(first))
 		l.isReadyNow(ctx, name)
 	})
 

@@ -29,6 +29,8 @@ type snapshot struct {
 	system, app string
 	objects     map[client.ObjectKey][]client.Object
 	indexes     map[string]client.IndexerFunc
+	// records are all Secrets of the system namespace.
+	records *corev1.SecretList
 }
 
 var _ client.Reader = (*snapshot)(nil)
@@ -49,12 +51,12 @@ func (s *snapshot) IndexField(_ context.Context, _ client.Object, field string, 
 // refresh makes the cache catch up.
 func (s *snapshot) refresh(ctx context.Context) {
 	GinkgoHelper()
-	s.objects = map[client.ObjectKey][]client.Object{}
+	s.objects, s.records = map[client.ObjectKey][]client.Object{}, &corev1.SecretList{}
 	for _, from := range []struct {
 		list      client.ObjectList
 		namespace string
 	}{
-		{&corev1.SecretList{}, s.app}, {&corev1.SecretList{}, s.system},
+		{&corev1.SecretList{}, s.app}, {s.records, s.system},
 		{&v1alpha1.OAuthClientList{}, s.app}, {&v1alpha1.AuthorizationServerList{}, ""},
 	} {
 		Expect(k8s.List(ctx, from.list, client.InNamespace(from.namespace))).To(Succeed())
@@ -109,4 +111,14 @@ func (s *snapshot) selected(object client.Object, o *client.ListOptions) bool {
 	return !slices.ContainsFunc(o.FieldSelector.Requirements(), func(r fields.Requirement) bool {
 		return !slices.Contains(s.indexes[r.Field](object), r.Value)
 	})
+}
+
+// secretOf is a Secret as the cache has it, or nil.
+func (s *snapshot) secretOf(namespace, name string) *corev1.Secret {
+	for _, o := range s.objects[client.ObjectKey{Namespace: namespace, Name: name}] {
+		if secret, is := o.(*corev1.Secret); is {
+			return secret
+		}
+	}
+	return nil
 }

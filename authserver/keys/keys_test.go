@@ -196,14 +196,14 @@ func minted(t *testing.T, now time.Time) Set {
 	return s
 }
 
-// TestRotate_Years follows a set through years, waking up at Next alone: every key
+// TestRotate_Months follows a set through months, waking up at Next alone: every key
 // is published before use, nothing that may be alive is ever without its key, and
 // the set stays small.
-func TestRotate_Years(t *testing.T) {
+func TestRotate_Months(t *testing.T) {
 	now := start
 	s, p := minted(t, now), schedule
 	published, used := map[string]time.Time{}, map[string]time.Time{}
-	for rounds := 0; now.Before(start.Add(365 * day)); rounds++ {
+	for rounds := 0; now.Before(start.Add(200 * day)); rounds++ {
 		for _, kind := range []string{RS256, ES256, Seal} {
 			active, _ := s.Active(kind, now)
 			used[active.ID] = now
@@ -233,8 +233,8 @@ func TestRotate_Years(t *testing.T) {
 			t.Fatalf("%d keys, want few", len(s.Keys))
 		}
 	}
-	if got := len(published); got < 30 {
-		t.Errorf("%d keys in a year, want one of each kind a month", got)
+	if got := len(published); got < 18 {
+		t.Errorf("%d keys in 200 days, want one of each kind a month", got)
 	}
 }
 
@@ -341,9 +341,9 @@ func (c *cas) replica(now time.Time, p Schedule) (Set, error) {
 // at once: all serve by the same keys, and one key of a kind is made, not many.
 func TestRotate_ReplicasConverge(t *testing.T) {
 	var c cas
-	for month := range 3 {
+	for month := range 2 {
 		now := start.Add(time.Duration(month) * 31 * day) // due by every clock
-		sets := make([]Set, 4)
+		sets := make([]Set, 3)
 		errs := make([]error, len(sets))
 		var all sync.WaitGroup
 		for i := range sets {
@@ -360,7 +360,7 @@ func TestRotate_ReplicasConverge(t *testing.T) {
 				t.Errorf("month %d: replica %d serves by other keys than are stored (%v)", month, i, err)
 			}
 		}
-		if got, want := len(sets[0].Of(ES256)), min(month+1, 2); got != want && month < 2 {
+		if got, want := len(sets[0].Of(ES256)), month+1; got != want {
 			t.Errorf("month %d: %d keys, want %d", month, got, want)
 		}
 		if got, want := c.version, month+1; got != want {

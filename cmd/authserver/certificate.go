@@ -73,7 +73,8 @@ func (c *certificate) reload() {
 		// Between the two files of a pair being replaced this passes; seen stays as it
 		// was, so that the next look tries again.
 		// A file that is not there is normal behind a proxy that terminates TLS.
-		if c.problem != err.Error() && !(c.current == nil && errors.Is(err, fs.ErrNotExist)) {
+		expected := c.current == nil && errors.Is(err, fs.ErrNotExist)
+		if c.problem != err.Error() && !expected {
 			c.problem = err.Error()
 			c.log.Error("Reading the certificate", "cause", err)
 		}

@@ -91,7 +91,7 @@ func TestReal_LoadsFollowsAndLeaves(t *testing.T) {
 		t.Errorf("what was there is not served; log:\n%s", r.log)
 	}
 	o := by.create(clientSecret(clientRecord("blog", "b")))
-	acknowledged := eventually(t, 500*time.Millisecond, "acknowledged", func() bool { return by.acknowledged("one", o) })
+	acknowledged := eventually(t, 500*time.Millisecond, "acknowledged", func() bool { return by.acknowledged(o) })
 	if !r.accepts("shop.blog", "b") {
 		t.Error("acknowledged what is not served")
 	}
@@ -103,7 +103,7 @@ func TestReal_LoadsFollowsAndLeaves(t *testing.T) {
 		return r.registry.Issuers()["default"].Provider.(*listed).list == "grace"
 	})
 	r.halt(t)
-	if by.lease("one") != nil {
+	if by.lease() != nil {
 		t.Error("a stopped replica leaves its Lease behind")
 	}
 }
@@ -133,12 +133,12 @@ func TestReal_LeaseDeletedByHand(t *testing.T) {
 	r.member.setTiming(r.config, quickTiming())
 	r.start(t)
 	eventually(t, 20*time.Second, "ready", func() bool { return r.Ready() == nil })
-	uid := by.lease("one").UID
+	uid := by.lease().UID
 	if err := by.client.CoordinationV1().Leases(by.namespace).Delete(t.Context(), leasePrefix+"one", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	// A PUT may create a Lease. That ours does not is what its UID is for.
-	eventually(t, 10*time.Second, "another Lease", func() bool { l := by.lease("one"); return l != nil && l.UID != uid })
+	eventually(t, 10*time.Second, "another Lease", func() bool { l := by.lease(); return l != nil && l.UID != uid })
 	eventually(t, 10*time.Second, "current", r.Current)
 }
 
@@ -265,7 +265,7 @@ func TestReal_CutOff(t *testing.T) {
 			o := by.update(clientSecret(clientRecord("wiki", "second")))
 			p.set(network.heal)
 			back := eventually(t, 30*time.Second, "current", r.Current)
-			if !by.acknowledged("one", o) || !r.accepts("shop.wiki", "second") {
+			if !by.acknowledged(o) || !r.accepts("shop.wiki", "second") {
 				t.Error("current before it has caught up")
 			}
 			t.Logf("not current after %v, current again %v after the API server was back", lapsed, back)

@@ -29,8 +29,8 @@ const (
 	retryFirst = 200 * time.Millisecond
 	retryMost  = 5 * time.Second
 
-	// readTimeout is for one small read; over a dead connection it would hang longer.
-	readTimeout = 5 * time.Second
+	// requestTimeout is for small requests; over a dead connection one would hang.
+	requestTimeout = 5 * time.Second
 )
 
 // follower keeps the store up to date by one watch. Only one goroutine may use it.
@@ -77,7 +77,7 @@ func (f *follower) verify(ctx context.Context, patience time.Duration) (bool, er
 
 // latest returns a resourceVersion that includes every write before the call.
 func (f *follower) latest(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	list, err := f.client.CoreV1().Secrets(f.namespace).List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {

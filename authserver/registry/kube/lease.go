@@ -142,9 +142,9 @@ func (l *lease) fill(o *coordinationv1.Lease, loaded string) {
 	now := metav1.NewMicroTime(l.now())
 	if !l.mine(o) {
 		o.Spec.AcquireTime = &now
-		o.Spec.LeaseTransitions = ptr.To(ptr.Deref(o.Spec.LeaseTransitions, -1) + 1)
+		o.Spec.LeaseTransitions = new(ptr.Deref(o.Spec.LeaseTransitions, -1) + 1)
 	}
 	o.Spec.HolderIdentity = &l.holder
-	o.Spec.LeaseDurationSeconds = ptr.To(int32(l.duration.Seconds()))
+	o.Spec.LeaseDurationSeconds = new(int32(l.duration.Seconds()))
 	o.Spec.RenewTime = &now
 }

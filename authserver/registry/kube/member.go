@@ -130,14 +130,14 @@ func (m *member) serve(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	var following sync.WaitGroup
 	following.Go(func() { end(m.follow(ctx)) })
-	end(m.renew(ctx, first))
+	end(m.acknowledge(ctx, first))
 	following.Wait()
 	return context.Cause(ctx)
 }
 
 // join catches up and writes the Lease. The replica is not current yet.
 func (m *member) join(ctx context.Context) (beat, error) {
-	if err := m.reload(ctx); err != nil {
+	if err := m.catchUp(ctx); err != nil {
 		return beat{}, err
 	}
 	loaded, changes := m.store.applied()
@@ -154,7 +154,7 @@ func (m *member) join(ctx context.Context) (beat, error) {
 // follow makes the replica current as soon as it has caught up once more, now that
 // the manager waits for it, and then watches the watch.
 func (m *member) follow(ctx context.Context) error {
-	if err := m.reload(ctx); err != nil {
+	if err := m.catchUp(ctx); err != nil {
 		return err
 	}
 	if !m.tenure.grant() {
@@ -179,7 +179,7 @@ func (m *member) guard(ctx context.Context) error {
 			continue
 		case !well:
 			m.log.Warn("Reloading the registrations, as the watch has brought nothing for too long")
-			if err := m.reload(ctx); err != nil {
+			if err := m.catchUp(ctx); err != nil {
 				return err
 			}
 		}
@@ -188,7 +188,8 @@ func (m *member) guard(ctx context.Context) error {
 	return errStuck
 }
 
-func (m *member) reload(ctx context.Context) error {
+// catchUp loads everything that was true when it was called.
+func (m *member) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, m.timing.load)
 	defer cancel()
 	return m.follower.reload(ctx)
@@ -216,8 +217,8 @@ func (b beat) due(changes uint64, t timing) time.Time {
 	return due
 }
 
-// renew writes the Lease whenever that is due, until the tenure is over.
-func (m *member) renew(ctx context.Context, b beat) error {
+// acknowledge writes the Lease whenever that is due, until the tenure is over.
+func (m *member) acknowledge(ctx context.Context, b beat) error {
 	for ctx.Err() == nil {
 		loaded, changes := m.store.applied()
 		if wait := b.due(changes, m.timing).Sub(m.now()); wait > 0 {

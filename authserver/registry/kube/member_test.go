@@ -6,7 +6,6 @@ package kube
 import (
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,7 +39,7 @@ func TestWatcher_Lease(t *testing.T) {
 	bubble(t, func(t *testing.T, a *api, by admin) {
 		r := a.replica(t, "one").start(t)
 		settle(time.Second)
-		l := by.lease("one")
+		l := by.lease()
 		if l == nil {
 			t.Fatalf("there is no Lease; log:\n%s", r.log)
 		}
@@ -48,15 +47,15 @@ func TestWatcher_Lease(t *testing.T) {
 			!strings.HasPrefix(*l.Spec.HolderIdentity, "one_") || !l.Spec.AcquireTime.Equal(l.Spec.RenewTime) {
 			t.Errorf("Lease = %+v", l)
 		}
-		if !by.acknowledged("one", by.secret(registration.KeysName("default"))) {
+		if !by.acknowledged(by.secret(registration.KeysName("default"))) {
 			t.Error("the Lease does not include the keys")
 		}
 		settle(20 * time.Second)
-		if renewed := by.lease("one"); renewed.Spec.RenewTime.Sub(l.Spec.RenewTime.Time) < 15*time.Second {
+		if renewed := by.lease(); renewed.Spec.RenewTime.Sub(l.Spec.RenewTime.Time) < 15*time.Second {
 			t.Errorf("renewed at %v, first written at %v", renewed.Spec.RenewTime, l.Spec.RenewTime)
 		}
 		r.halt(t)
-		if by.lease("one") != nil {
+		if by.lease() != nil {
 			t.Error("a stopped replica leaves its Lease behind")
 		}
 		if r.Current() {
@@ -89,7 +88,7 @@ func TestWatcher_LeaseWrites(t *testing.T) {
 		for range 20 {
 			settle(1300 * time.Millisecond)
 			var o = clientSecret(clientRecord("blog", "b"))
-			if n := writes(func() { o = by.create(o); settle(0) }); n != 1 || !by.acknowledged("one", o) {
+			if n := writes(func() { o = by.create(o); settle(0) }); n != 1 || !by.acknowledged(o) {
 				t.Errorf("%d writes at once for the first change after a quiet second, want 1", n)
 			}
 			settle(1300 * time.Millisecond)
@@ -106,7 +105,7 @@ func TestWatcher_LeaseWrites(t *testing.T) {
 		}); n < 4 || n > 6 {
 			t.Errorf("%d writes for a hundred changes in 5 s, want about one a second", n)
 		}
-		if settle(time.Second); !by.acknowledged("one", last) {
+		if settle(time.Second); !by.acknowledged(last) {
 			t.Error("the last change is not acknowledged within a second")
 		}
 	})
@@ -118,7 +117,7 @@ func TestWatcher_ReadyTellsWhatIsMissing(t *testing.T) {
 		{"post", "leases", "Lease"},
 		{"post", "secrets", "no keys yet for the issuer of AuthorizationServer default"},
 	} {
-		bubbleWithoutKeys(t, func(t *testing.T, a *api, by admin) {
+		bubbleWithoutKeys(t, func(t *testing.T, a *api, _ admin) {
 			r := a.replica(t, "one")
 			r.link.refuse(c.verb, c.resource)
 			r.start(t)
@@ -171,7 +170,7 @@ func TestWatcher_StaleStart(t *testing.T) {
 		if err := r.Ready(); err == nil {
 			t.Error("ready with a state older than a consistent read made after the start")
 		}
-		if by.lease("one") != nil || r.Current() {
+		if by.lease() != nil || r.Current() {
 			t.Error("a replica that has not caught up has a Lease or is current")
 		}
 		r.link.thaw()
@@ -198,7 +197,7 @@ func TestWatcher_CatchesUpAgainOnceItHasALease(t *testing.T) {
 		r.start(t)
 		defer r.halt(t)
 		settle(10 * time.Second)
-		if by.lease("one") == nil || r.accepts("shop.wiki", "second") {
+		if by.lease() == nil || r.accepts("shop.wiki", "second") {
 			t.Fatal("not the situation that this test is about")
 		}
 		if r.Current() || r.Ready() == nil {
@@ -208,163 +207,6 @@ func TestWatcher_CatchesUpAgainOnceItHasALease(t *testing.T) {
 		settle(3 * time.Minute)
 		if !r.Current() || !r.accepts("shop.wiki", "second") {
 			t.Errorf("not current after catching up; log:\n%s", r.log)
-		}
-	})
-}
-
-func TestWatcher_CutOff(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
-		r := a.replica(t, "one").start(t)
-		defer r.halt(t)
-		settle(21 * time.Second)
-		seen := by.lease("one").Spec.RenewTime.Time
-		r.link.cut(true)
-		for r.Current() {
-			settle(100 * time.Millisecond)
-		}
-		if since := time.Since(seen); since > 15*time.Second-2900*time.Millisecond || since < 5*time.Second {
-			t.Errorf("current for %v after the last renewal, want until 3 s before the Lease lapses", since)
-		}
-		by.update(clientSecret(clientRecord("wiki", "second"))) // nobody waits for this replica
-		settle(time.Hour)
-		if err := r.Ready(); err != nil || !r.accepts("shop.wiki", "first") {
-			t.Errorf("Ready() = %v: a replica that is cut off serves what it knows", err)
-		}
-		r.link.cut(false)
-		for !r.Current() {
-			settle(100 * time.Millisecond)
-			if r.Current() && !r.accepts("shop.wiki", "second") {
-				t.Fatal("current before it has caught up")
-			}
-		}
-		if log := r.log.String(); !strings.Contains(log, "Joining anew") {
-			t.Errorf("nothing about it in the log:\n%s", log)
-		}
-	})
-}
-
-func TestWatcher_ShortOutageIsNoLapse(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
-		r := a.replica(t, "one").start(t)
-		defer r.halt(t)
-		settle(21 * time.Second)
-		r.link.cut(true)
-		settle(6 * time.Second)
-		r.link.cut(false)
-		for range 200 {
-			settle(100 * time.Millisecond)
-			if !r.Current() {
-				t.Fatal("not current after an outage that was shorter than the Lease")
-			}
-		}
-	})
-}
-
-func TestWatcher_StoppedProcess(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
-		var skew atomic.Int64 // of the wall clock
-		r := a.replica(t, "one", func(c *Config) {
-			c.Now = func() time.Time { return time.Now().Add(time.Duration(skew.Load())) }
-		}).start(t)
-		defer r.halt(t)
-		settle(21 * time.Second)
-		skew.Store(int64(time.Minute)) // as after SIGCONT: the clock has gone on, and nothing has run
-		if r.Current() {
-			t.Error("a process that was stopped for a minute is current before it has renewed its Lease")
-		}
-		settle(10 * time.Second)
-		if !r.Current() || !strings.Contains(r.log.String(), errLapsed.Error()) {
-			t.Errorf("the replica has not joined anew; log:\n%s", r.log)
-		}
-	})
-}
-
-func TestWatcher_StuckWatch(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
-		r := a.replica(t, "one").start(t)
-		defer r.halt(t)
-		settle(21 * time.Second)
-		r.link.freeze()
-		o := by.update(clientSecret(clientRecord("wiki", "second")))
-		settle(time.Minute)
-		if !r.Current() || by.lease("one") == nil || by.acknowledged("one", o) {
-			t.Error("a replica with a stuck watch must hold its Lease for a while and not acknowledge what it has not seen")
-		}
-		// It does not make the manager wait for ever, either.
-		for waited := 0; by.lease("one") != nil; waited++ {
-			if settle(time.Second); waited > 240 {
-				t.Fatalf("the manager waits for ever; log:\n%s", r.log)
-			}
-			if by.lease("one") == nil && r.Current() {
-				t.Fatal("current without a Lease")
-			}
-		}
-		if r.Current() {
-			t.Error("current although it gave up its Lease")
-		}
-		r.link.thaw()
-		settle(2 * time.Minute)
-		if !r.Current() || !by.acknowledged("one", o) {
-			t.Errorf("not current after the watch has come back; log:\n%s", r.log)
-		}
-	})
-}
-
-func TestWatcher_StuckWatchIsReplaced(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
-		r := a.replica(t, "one").start(t)
-		defer r.halt(t)
-		settle(21 * time.Second)
-		// The stream alone is stuck: a new watch is well.
-		r.link.freeze()
-		r.link.inject(func(c call) error {
-			if c.verb == "watch" {
-				r.link.thaw()
-			}
-			return nil
-		})
-		o := by.update(clientSecret(clientRecord("wiki", "second")))
-		for range 300 {
-			if settle(time.Second); !r.Current() {
-				t.Fatal("not current although a new watch would have done")
-			}
-		}
-		if !by.acknowledged("one", o) {
-			t.Errorf("the watch was not replaced; log:\n%s", r.log)
-		}
-	})
-}
-
-func TestWatcher_QuietWatchIsWell(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
-		r := a.replica(t, "one").start(t)
-		defer r.halt(t)
-		settle(21 * time.Second)
-		before := r.link.count("watch", "secrets")
-		for range 120 {
-			a.tick() // what an API server does about every minute
-			settle(time.Minute)
-		}
-		if n := r.link.count("watch", "secrets") - before; n != 0 || !r.Current() {
-			t.Errorf("%d reloads in two quiet hours; log:\n%s", n, r.log)
-		}
-	})
-}
-
-func TestWatcher_ExpiredVersion(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
-		r := a.replica(t, "one").start(t)
-		defer r.halt(t)
-		settle(21 * time.Second)
-		r.link.cut(true)
-		by.delete(registration.ClientRecordName("shop", "wiki"))
-		o := by.create(clientSecret(clientRecord("blog", "b")))
-		a.compact()
-		settle(3 * time.Second)
-		r.link.cut(false)
-		settle(10 * time.Second)
-		if r.client("shop.wiki") != nil || !r.accepts("shop.blog", "b") || !by.acknowledged("one", o) {
-			t.Errorf("a relist after an expired version does not catch up; log:\n%s", r.log)
 		}
 	})
 }
@@ -379,7 +221,7 @@ func TestWatcher_LeaseDeletedByHand(t *testing.T) {
 		}
 		reloads := r.link.count("watch", "secrets")
 		settle(10 * time.Second)
-		if by.lease("one") == nil || !r.Current() {
+		if by.lease() == nil || !r.Current() {
 			t.Fatalf("the Lease has not come back; log:\n%s", r.log)
 		}
 		if r.link.count("watch", "secrets") == reloads {
@@ -404,7 +246,7 @@ func TestWatcher_TwoProcessesOfOneName(t *testing.T) {
 			t.Errorf("nothing about it in the log:\n%s", crashed.log)
 		}
 		crashed.halt(t)
-		if l := by.lease("one"); l == nil || *l.Spec.HolderIdentity != next.member.lease.holder || *l.Spec.LeaseTransitions != 1 {
+		if l := by.lease(); l == nil || *l.Spec.HolderIdentity != next.member.lease.holder || *l.Spec.LeaseTransitions != 1 {
 			t.Errorf("the Lease is %+v, want the younger process's", l)
 		}
 		next.halt(t)
@@ -430,14 +272,14 @@ func TestWatcher_LostAnswers(t *testing.T) {
 			}
 		}
 		r.halt(t)
-		if by.lease("one") != nil {
+		if by.lease() != nil {
 			t.Error("the Lease was not deleted")
 		}
 	})
 }
 
 func TestWatcher_RunSaysThatTheLeaseIsLeft(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
+	bubble(t, func(t *testing.T, a *api, _ admin) {
 		r := a.replica(t, "one").start(t)
 		settle(21 * time.Second)
 		r.link.cut(true)

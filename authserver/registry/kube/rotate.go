@@ -198,7 +198,9 @@ func (r *rotator) rotate(ctx context.Context, c custody) error {
 	if err != nil {
 		return fmt.Errorf("encode keys: %w", err)
 	}
-	won, err := r.publish(ctx, c, data)
+	request, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	won, err := r.publish(request, c, data)
 	if err != nil || !won {
 		return err
 	}

@@ -40,13 +40,13 @@ func (r *replica) keep(t *testing.T) keeper {
 	go k.watch(ctx)
 	go func() {
 		defer close(r.done)
-		for r.member.reload(ctx) != nil && ctx.Err() == nil {
+		for r.member.catchUp(ctx) != nil && ctx.Err() == nil {
 			pause(ctx, time.Second)
 		}
 		r.rotator.run(ctx)
 		r.member.follower.stop()
 	}()
-	t.Cleanup(func() { r.stop(); <-r.done })
+	t.Cleanup(r.end)
 	return k
 }
 
@@ -153,7 +153,7 @@ func TestRotator_MintsAnewAfterDeletion(t *testing.T) {
 
 func TestRotator_NeverOverwritesMalformedKeys(t *testing.T) {
 	bubbleWithoutKeys(t, func(t *testing.T, a *api, by admin) {
-		o := keysSecret("default", sharedKeys())
+		o := keysSecret()
 		o.Data[keyKeys] = []byte(`{"version":2,"keys":[]}`) // as a later release might write
 		o = by.create(o)
 		r := a.replica(t, "one").start(t)
@@ -164,7 +164,7 @@ func TestRotator_NeverOverwritesMalformedKeys(t *testing.T) {
 		if err := r.Ready(); err == nil {
 			t.Error("ready without keys")
 		}
-		by.update(keysSecret("default", sharedKeys()))
+		by.update(keysSecret())
 		settle(time.Minute)
 		if err := r.Ready(); err != nil {
 			t.Errorf("Ready() = %v after the keys were mended", err)
@@ -177,7 +177,7 @@ func TestRotator_NeverOverwritesMalformedKeys(t *testing.T) {
 
 func TestRotator_UnlabelledSecretInTheWay(t *testing.T) {
 	bubbleWithoutKeys(t, func(t *testing.T, a *api, by admin) {
-		o := keysSecret("default", sharedKeys())
+		o := keysSecret()
 		o.Labels = nil
 		o = by.create(o)
 		k := a.replica(t, "one").keep(t)
@@ -230,7 +230,7 @@ func TestRotator_FollowsTheRecordsInterval(t *testing.T) {
 }
 
 func TestRotator_OnlyWritesWhenThereIsSomethingToDo(t *testing.T) {
-	bubble(t, func(t *testing.T, a *api, by admin) {
+	bubble(t, func(t *testing.T, a *api, _ admin) {
 		k := a.replica(t, "one").keep(t)
 		settle(28 * 24 * time.Hour)
 		if n := k.link.count("put", "secrets") + k.link.count("post", "secrets"); n != 0 {
@@ -246,7 +246,7 @@ func TestRotator_OnlyWritesWhenThereIsSomethingToDo(t *testing.T) {
 }
 
 func TestRotator_RetriesLater(t *testing.T) {
-	bubbleWithoutKeys(t, func(t *testing.T, a *api, by admin) {
+	bubbleWithoutKeys(t, func(t *testing.T, a *api, _ admin) {
 		k := a.replica(t, "one").keep(t)
 		k.link.refuse("post", "secrets")
 		settle(time.Minute)
@@ -279,6 +279,7 @@ type year struct {
 }
 
 func TestRotator_AYear(t *testing.T) {
+	t.Parallel()
 	bubbleWithoutKeys(t, func(t *testing.T, a *api, by admin) {
 		y := &year{Rand: rand.New(rand.NewPCG(1, 2)), t: t, record: serverRecord("default", func(r *registration.Server) {
 			r.Lifetimes.AccessToken = 12 * time.Hour // to be alive a few looks later

@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/clientele-dev/clientele/authserver/keys"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -87,7 +86,7 @@ func TestStore_InitialLoad(t *testing.T) {
 	f.list(20,
 		at(12, clientSecret(clientRecord("wiki", "first"))),
 		at(11, usersSecret("people", "ada")),
-		at(13, keysSecret("default", sharedKeys())),
+		at(13, keysSecret()),
 		at(10, serverSecret(serverRecord("default"))),
 		at(14, secretWith("unrelated", "", "tls.key", []byte("x"))),
 		at(15, secretWith("other-label", "grant", registration.KeyUsers, []byte("x"))),
@@ -198,9 +197,9 @@ func TestStore_OnlyTheLatestFeedWrites(t *testing.T) {
 }
 
 func TestStore_MalformedKeepsLastGood(t *testing.T) {
-	badKeys := keysSecret("default", sharedKeys())
+	badKeys := keysSecret()
 	badKeys.Data[keyKeys] = []byte(`{"version":1,"keys":[]}`)
-	undecodable := keysSecret("default", sharedKeys())
+	undecodable := keysSecret()
 	undecodable.Data[keyKeys] = []byte(`{"secret":"hunter2"`)
 	elsewhere := serverSecret(serverRecord("other"))
 	elsewhere.Name = registration.ServerRecordName("default")
@@ -219,7 +218,7 @@ func TestStore_MalformedKeepsLastGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFed(t)
 			f.list(10, at(6, serverSecret(serverRecord("default"))), at(7, usersSecret("people", "ada")),
-				at(8, keysSecret("default", sharedKeys())), at(9, clientSecret(clientRecord("wiki", "first"))))
+				at(8, keysSecret()), at(9, clientSecret(clientRecord("wiki", "first"))))
 			f.event(f.Update, at(11, o))
 			f.event(f.Add, at(12, clientSecret(clientRecord("blog", "b"))))
 			if !f.accepts("shop.wiki", "first") || !f.accepts("shop.blog", "b") {
@@ -302,86 +301,6 @@ func TestStore_UsersChange(t *testing.T) {
 	}
 }
 
-func TestStore_OldestClaimWins(t *testing.T) {
-	named := func(secret, name string) *corev1.Secret {
-		o := clientSecret(clientRecord("wiki", secret))
-		o.Name = name
-		return o
-	}
-	for name, feedIn := range map[string]func(f *fed){
-		"older first": func(f *fed) {
-			f.event(f.Add, at(11, born(1, named("old", "b"))))
-			f.event(f.Add, at(12, born(2, named("new", "a"))))
-		},
-		"older last": func(f *fed) {
-			f.event(f.Add, at(12, born(2, named("new", "a"))))
-			f.event(f.Add, at(11, born(1, named("old", "b"))))
-		},
-		"in one list": func(f *fed) { f.list(12, at(12, born(2, named("new", "a"))), at(11, born(1, named("old", "b")))) },
-		"of one second": func(f *fed) {
-			f.list(12, at(12, born(1, named("new", "c"))), at(11, born(1, named("old", "b"))))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFed(t)
-			f.list(10)
-			feedIn(f)
-			if !f.accepts("shop.wiki", "old") || f.accepts("shop.wiki", "new") {
-				t.Error("the older record does not keep the client_id")
-			}
-			if !strings.Contains(f.log.String(), "claim one client_id") {
-				t.Error("nothing is logged")
-			}
-			f.event(f.Delete, at(13, named("old", "b")))
-			if !f.accepts("shop.wiki", "new") {
-				t.Error("the younger record does not inherit")
-			}
-		})
-	}
-}
-
-func TestStore_ClaimMoves(t *testing.T) {
-	f := newFed(t)
-	f.list(10, at(8, serverSecret(serverRecord("default"))), at(9, clientSecret(clientRecord("wiki", "first"))))
-	moved := clientRecord("wiki", "first")
-	moved.AuthorizationServer = "other"
-	f.event(f.Update, at(11, clientSecret(moved)))
-	if f.accepts("shop.wiki", "first") {
-		t.Error("a client that moved is served where it was")
-	}
-	if _, ok := f.registry.Client(&registry.Issuer{Server: registration.Server{Name: "other"}}, "shop.wiki"); !ok {
-		t.Error("a client that moved is not served where it is")
-	}
-}
-
-func TestStore_NeverMissingWhileItMoves(t *testing.T) {
-	// The same client under another Secret name, as one relist shows it.
-	f := newFed(t)
-	f.list(10, at(9, born(1, clientSecret(clientRecord("wiki", "first")))))
-	stop, missing := make(chan struct{}), make(chan bool, 1)
-	go func() {
-		gone := false
-		for {
-			select {
-			case <-stop:
-				missing <- gone
-				return
-			default:
-				gone = gone || !f.accepts("shop.wiki", "first")
-			}
-		}
-	}()
-	for i := 11; i < 400; i++ {
-		o := clientSecret(clientRecord("wiki", "first"))
-		o.Name += strconv.Itoa(i % 2)
-		f.list(i, at(i, born(int64(i), o)))
-	}
-	close(stop)
-	if <-missing {
-		t.Error("the client was missing for a moment")
-	}
-}
-
 func TestStore_LabelChangesWhatASecretIs(t *testing.T) {
 	f := newFed(t)
 	f.list(10, at(9, clientSecret(clientRecord("wiki", "first"))))
@@ -399,7 +318,7 @@ func TestStore_LabelChangesWhatASecretIs(t *testing.T) {
 
 func TestStore_KeysOfADeletedServer(t *testing.T) {
 	f := newFed(t)
-	orphaned := keysSecret("default", sharedKeys())
+	orphaned := keysSecret()
 	orphaned.OwnerReferences = []metav1.OwnerReference{{Kind: ownerKind, Name: "default", UID: "an older uid"}}
 	f.list(10, at(8, orphaned), at(9, serverSecret(serverRecord("default"))))
 	if f.issuer().Ready() {
@@ -412,7 +331,7 @@ func TestStore_KeysOfADeletedServer(t *testing.T) {
 
 func TestStore_DeletedKeys(t *testing.T) {
 	f := newFed(t)
-	secret := at(9, keysSecret("default", sharedKeys()))
+	secret := at(9, keysSecret())
 	f.list(10, at(8, serverSecret(serverRecord("default"))), secret)
 	f.event(f.Delete, at(11, secret.DeepCopy()))
 	if f.issuer().Ready() || f.custodies()[0].version != "" {
@@ -433,7 +352,7 @@ func TestFeed_Transformer(t *testing.T) {
 	if o := slim.(*corev1.Secret); err != nil || o.Data != nil || o.ManagedFields != nil || o.Name != "release" {
 		t.Error("the contents of a foreign Secret are kept")
 	}
-	ours := keysSecret("default", keys.Set{})
+	ours := keysSecret()
 	if slim, _ := (feed{}).Transformer()(ours); slim.(*corev1.Secret).Data[keyKeys] == nil {
 		t.Error("the contents of a Secret of ours are dropped")
 	}

@@ -8,24 +8,23 @@ import (
 	"time"
 )
 
-// tenure is the time in which the manager provably counts this replica as live,
-// and so waits for it. It decides whether the registry is current.
+// tenure is the time in which the manager provably counts this replica as live, and
+// so waits for it. It decides whether the registry is current.
 //
 // The manager publishes a new secret's digest, then reads the Leases, and writes
-// the secret where the app mounts it once every replica that it counts as live has
-// acknowledged the digest. It stops counting a replica whose Lease it has not seen
-// change for the Lease's duration and a margin of its own. A replica that is not
-// counted may meet a mounted secret whose digest it has never seen: it must not
+// the secret where the app mounts it once every replica that has a Lease has
+// acknowledged the digest. A Lease that it has not seen change for the Lease's
+// duration and a margin of its own it deletes, and goes on without that replica,
+// which may then meet a mounted secret whose digest it has never seen: it must not
 // refuse it for good. Hence current, and why it is right:
 //
 //   - A renewal sent at s was applied after s, so the manager saw it after s and
 //     counts us at least until s + duration. We claim to be current until margin
 //     before that, by our own clock from s. No two clocks are compared, only how
 //     fast they run, and both margins are there for that.
-//   - If a renewal is confirmed only after that time, the manager may have dropped
-//     us in between and published without waiting for us. That the Lease is alive
-//     again does not tell what we missed: tenure is over, and the replica joins
-//     anew.
+//   - If a renewal is confirmed only after that time, we have told clients that we
+//     cannot tell, and the manager may be about to go on without us. Tenure is over,
+//     and the replica joins anew, whatever became of the Lease.
 //   - To join is to catch up, write the Lease, and then catch up once more, with a
 //     consistent read made after the write was confirmed. Whatever the manager
 //     published while it did not count us it published before it read the Leases,
@@ -39,9 +38,9 @@ import (
 // machine that was suspended is another matter: Linux's monotonic clock, which Go
 // reads, stands still meanwhile. The wall clock does not, so the longer of both
 // counts; a wall clock set forward costs one needless join. What no clock inside
-// can tell is a virtual machine that was paused with both of its clocks; a manager
-// that deletes a lapsed Lease before it goes on without its replica shows it at
-// the next renewal, which then finds no Lease.
+// can tell is a virtual machine that was paused with both of its clocks: it claims
+// to be current until its next renewal, a few seconds of its own time later, finds
+// its Lease deleted.
 type tenure struct {
 	now   func() time.Time
 	limit time.Duration // duration - margin

@@ -124,8 +124,16 @@ func (r *replica) start(t testing.TB) *replica {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.stop = stop
 	go func() { r.done <- r.Run(ctx); close(r.done) }()
-	t.Cleanup(func() { r.stop(); <-r.done })
+	t.Cleanup(r.end)
 	return r
+}
+
+// end is halt where the replica may have lost its connection.
+func (r *replica) end() {
+	r.stop()
+	if err := <-r.done; err != nil {
+		r.config.Log.Info("Run ended", "err", err)
+	}
 }
 
 func (r *replica) halt(t testing.TB) {
@@ -202,12 +210,13 @@ func usersSecret(name, list string) *corev1.Secret {
 	return secretWith(name, "", registration.KeyUsers, []byte(list))
 }
 
-func keysSecret(server string, set keys.Set) *corev1.Secret {
-	data, err := set.Encode()
+// keysSecret holds the shared keys.
+func keysSecret() *corev1.Secret {
+	data, err := sharedKeys().Encode()
 	if err != nil {
 		panic(err)
 	}
-	return secretWith(registration.KeysName(server), registration.RecordKeys, keyKeys, data)
+	return secretWith(registration.KeysName("default"), registration.RecordKeys, keyKeys, data)
 }
 
 func secretWith(name, label, key string, data []byte) *corev1.Secret {
@@ -261,18 +270,18 @@ func (a admin) secret(name string) *corev1.Secret {
 	return o
 }
 
-// lease returns a replica's Lease, or nil.
-func (a admin) lease(replica string) *coordinationv1.Lease {
-	o, err := a.client.CoordinationV1().Leases(a.namespace).Get(context.WithoutCancel(a.t.Context()), leasePrefix+replica, metav1.GetOptions{})
+// lease returns the Lease of replica one, or nil.
+func (a admin) lease() *coordinationv1.Lease {
+	o, err := a.client.CoordinationV1().Leases(a.namespace).Get(context.WithoutCancel(a.t.Context()), leasePrefix+"one", metav1.GetOptions{})
 	if err != nil {
 		return nil
 	}
 	return o
 }
 
-// acknowledged reports whether a replica's Lease includes o.
-func (a admin) acknowledged(replica string, o *corev1.Secret) bool {
-	l := a.lease(replica)
+// acknowledged reports whether the Lease of replica one includes o.
+func (a admin) acknowledged(o *corev1.Secret) bool {
+	l := a.lease()
 	return l != nil && atLeast(l.Annotations[registration.AnnotationLoaded], o.ResourceVersion)
 }
 
@@ -280,9 +289,9 @@ func (a admin) acknowledged(replica string, o *corev1.Secret) bool {
 // keys, one client and one list of people.
 func bubble(t *testing.T, f func(t *testing.T, a *api, by admin)) {
 	t.Helper()
-	set := sharedKeys()
+	secret := keysSecret()
 	bubbleWithoutKeys(t, func(t *testing.T, a *api, by admin) {
-		by.create(keysSecret("default", set))
+		by.create(secret)
 		f(t, a, by)
 	})
 }
