@@ -98,6 +98,9 @@ func (s *Server) writeBrowserError(w *response, r *request, err error) {
 	}
 	if err := render(w, p.status, page); err != nil {
 		r.cause = errors.Join(r.cause, err)
+		if w.status == 0 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func unescape(s string) string {
 	return s
 }
 
-// authenticate returns the client that proved itself. An unknown client and a wrong
+// authenticateClient returns the client that proved itself. An unknown client and a wrong
 // secret give the same code and text after about the same work.
 func (s *Server) authenticateClient(issuer *registry.Issuer, c credentials) (*registry.Client, *oauth.Error) {
 	client, known := s.registry.Client(issuer, c.id)

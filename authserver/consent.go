@@ -39,8 +39,8 @@ func (s *Server) consentPage(w http.ResponseWriter, r *request) error {
 	return render(w, http.StatusOK, page)
 }
 
-// consent takes the answer: back to the client, with a code or without.
-func (s *Server) consent(w http.ResponseWriter, r *request) error {
+// consentPost takes the answer: back to the client, with a code or without.
+func (s *Server) consentPost(w http.ResponseWriter, r *request) error {
 	p := &params{values: r.PostForm}
 	v, err := s.openVisit(r, p.one("flow"))
 	if err != nil {
@@ -57,7 +57,6 @@ func (s *Server) consent(w http.ResponseWriter, r *request) error {
 		// RFC 6749 section 4.1.2.1. Whoever is signed in by now, nothing is given away.
 		return v.refuse(oauth.Errorf(oauth.AccessDenied, "the person denied the request"))
 	}
-	v.flow.Asked = ""
 	return s.proceed(w, r, v)
 }
 
@@ -69,13 +68,11 @@ func (s *Server) allow(w http.ResponseWriter, r *request, v visit) error {
 	if err != nil {
 		return err
 	}
-	asked := v.flow.Asked
-	v.flow.Asked = ""
 	do, err := s.decide(r, v, who)
 	if err != nil {
 		return err
 	}
-	if do == stepLogin || asked != who.Subject {
+	if do == stepLogin || v.flow.Asked != who.Subject {
 		return s.proceedAs(w, r, v, who)
 	}
 	if err := s.store.Allow(r.Context(), store.Consent{
@@ -88,13 +85,11 @@ func (s *Server) allow(w http.ResponseWriter, r *request, v visit) error {
 }
 
 func (r *request) newConsentPage(v visit, who *visitor) (pages.Consent, error) {
-	// The way to another account takes the flow without Asked, as every URL does.
-	here, err := r.seal(v)
+	here, err := r.seal(v, "")
 	if err != nil {
 		return pages.Consent{}, err
 	}
-	v.flow.Asked = who.Subject
-	sealed, err := r.seal(v)
+	sealed, err := r.seal(v, who.Subject)
 	page := pages.Consent{
 		Base:        base(r.issuer),
 		Client:      v.client.DisplayName(),

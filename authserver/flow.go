@@ -62,8 +62,10 @@ var (
 	errExpired      = errors.New("the flow has expired")
 )
 
-// seal returns v's flow as it travels.
-func (r *request) seal(v visit) (string, error) {
+// seal returns v's flow as it travels. asked is who is asked for consent, and only
+// for the form that asks them; it is empty for everything that becomes a URL.
+func (r *request) seal(v visit, asked string) (string, error) {
+	v.flow.Asked = asked
 	sealed, err := r.issuer.Box.Seal(seal.Flow, v.flow, r.now)
 	if errors.Is(err, seal.ErrTooLarge) {
 		return "", v.refuse(oauth.Errorf(oauth.InvalidRequest, "the request is too large"))
@@ -73,7 +75,7 @@ func (r *request) seal(v visit) (string, error) {
 
 // goTo goes on with v on another page.
 func (r *request) goTo(w http.ResponseWriter, path string, v visit) error {
-	sealed, err := r.seal(v)
+	sealed, err := r.seal(v, "")
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,8 @@ func (s *Server) loginPage(w http.ResponseWriter, r *request) error {
 	return render(w, http.StatusOK, page)
 }
 
-// login verifies a person, begins their session and goes on with the flow.
-func (s *Server) login(w http.ResponseWriter, r *request) error {
+// loginPost verifies a person, begins their session and goes on with the flow.
+func (s *Server) loginPost(w http.ResponseWriter, r *request) error {
 	p := &params{values: r.PostForm}
 	v, err := s.openVisit(r, p.one("flow"))
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *request) loginAgain(w http.ResponseWriter, v visit, username string) er
 }
 
 func (r *request) newLoginPage(v visit) (pages.Login, error) {
-	sealed, err := r.seal(v)
+	sealed, err := r.seal(v, "")
 	return pages.Login{
 		Base:     base(r.issuer),
 		Client:   v.client.DisplayName(),

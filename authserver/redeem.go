@@ -160,7 +160,7 @@ func (s *Server) revoke(r *request, grant, reason string) *oauth.Error {
 		return unavailable(fmt.Errorf("revoke grant: %w", err))
 	}
 	s.metrics.grantRevoked(reason)
-	return oauth.Errorf(oauth.InvalidGrant, "code or refresh_token was used before; all that it gave is revoked")
+	return oauth.Errorf(oauth.InvalidGrant, "code or refresh_token cannot be used again; all that it gave is revoked")
 }
 
 func serverError(cause error) *oauth.Error {

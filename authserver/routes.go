@@ -44,9 +44,9 @@ func (s *Server) table() routes {
 	t.add("GET "+registration.PathAuthorize, s.browser, s.authorize)      // errors become a page or a 303
 	t.add("POST "+registration.PathAuthorize, s.browser, s.authorizePost) // comes from other origins
 	t.add("GET "+pathLogin, s.browser, s.loginPage)
-	t.add("POST "+pathLogin, s.form, s.login) // form is browser, for our own pages' forms only
+	t.add("POST "+pathLogin, s.form, s.loginPost) // form is browser, for our own pages' forms only
 	t.add("GET "+pathConsent, s.browser, s.consentPage)
-	t.add("POST "+pathConsent, s.form, s.consent)
+	t.add("POST "+pathConsent, s.form, s.consentPost)
 	t.add("POST "+registration.PathToken, s.api, s.token) // errors become RFC 6749 section 5.2 JSON
 	t.add("OPTIONS "+registration.PathToken, s.api, preflight)
 	t.add("GET "+registration.PathUserinfo, s.resource, s.userinfo) // errors become RFC 6750 section 3 challenges

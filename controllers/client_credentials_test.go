@@ -242,7 +242,7 @@ func TestWithoutValue(t *testing.T) {
 		}
 	}
 	harmless := errors.New("exceeded quota")
-	if withoutValue(harmless, value) != harmless || withoutValue(harmless, credential.Secret{}) != harmless {
+	if !errors.Is(withoutValue(harmless, value), harmless) || !errors.Is(withoutValue(harmless, credential.Secret{}), harmless) {
 		t.Error("a harmless error was withheld")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -160,9 +161,7 @@ func mergeLabels(o metav1.Object, labels map[string]string) {
 	if merged == nil {
 		merged = map[string]string{}
 	}
-	for k, v := range labels {
-		merged[k] = v
-	}
+	maps.Copy(merged, labels)
 	o.SetLabels(merged)
 }
 

@@ -50,7 +50,7 @@ func newLab(ctx context.Context) *lab {
 	GinkgoHelper()
 	l := &lab{world: newWorld(ctx), trusted: true}
 	l.prepared(ctx)
-	as := fetch(ctx, l.world.server("main"))
+	as := fetch(ctx, l.server("main"))
 	record, err := desiredServerRecord(nil, client.ObjectKeyFromObject(l.issuerOf("main")), as)
 	Expect(err).NotTo(HaveOccurred())
 	create(ctx, record)
@@ -74,11 +74,10 @@ func (s *server) load(list *corev1.SecretList) {
 	}
 }
 
-func (l *lab) join(ctx context.Context) *server {
+func (l *lab) join(ctx context.Context) {
 	s := &server{}
 	l.load(ctx, s)
 	l.servers = append(l.servers, s)
-	return s
 }
 
 func (l *lab) loadAll(ctx context.Context) {

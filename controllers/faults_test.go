@@ -365,7 +365,7 @@ var _ = Describe("A manager", Ordered, func() {
 		name := begin(ctx, episodes[0])
 		m := l.elect(ctx)
 		m.Namespace = "nowhere"
-		as := fetch(ctx, l.world.server("main"))
+		as := fetch(ctx, l.server("main"))
 		record, err := desiredServerRecord(nil, client.ObjectKey{Namespace: "nowhere", Name: "issuer-main"}, as)
 		Expect(err).NotTo(HaveOccurred())
 		m.cache.add(record)
@@ -377,6 +377,6 @@ var _ = Describe("A manager", Ordered, func() {
 		Expect(reasons(oc.Status.Conditions, oc.Generation)).To(Equal(map[string]string{
 			"Accepted": "True/Accepted", "CredentialsReady": "False/Failed", "Registered": "False/Failed", "Ready": "False/Failed",
 		}))
-		Expect(conditionOf(oc.Status.Conditions, "Ready").Message).To(ContainSubstring("does not exist or is being deleted"))
+		Expect(readyOf(oc.Status.Conditions).Message).To(ContainSubstring("does not exist or is being deleted"))
 	})
 })

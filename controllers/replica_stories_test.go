@@ -51,8 +51,7 @@ var _ = Describe("The replicas of the authserver", func() {
 		before := oc.ResourceVersion
 		r.leave(ctx)
 		w.step(emptyGrace - time.Millisecond)
-		next := w.replica(ctx, "replica-a2")
-		next.load(ctx)
+		next := w.caughtUp(ctx, "replica-a2")
 		w.clock.Step(time.Second)
 		other := w.wiki()
 		other.Name = "other"
@@ -66,7 +65,7 @@ var _ = Describe("The replicas of the authserver", func() {
 	It("may all go for long, and every client says so", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		(&fakeReplica{w, "replica-a"}).leave(ctx)
-		w.step(emptyGrace)
+		w.desert(ctx, oc)
 		expectClient(ctx, oc, says{"True/Accepted", "True/SecretWritten", "False/NoReplicas", "False/NoReplicas", "Check its Deployment and Pods"})
 		w.replica(ctx, "replica-b").load(ctx)
 		expectClient(ctx, oc, isReady)
@@ -77,8 +76,7 @@ var _ = Describe("The replicas of the authserver", func() {
 		w.halt()
 		w.start()
 		expectClient(ctx, oc, isReady)
-		w.step(15*time.Second + lapseMargin) // nobody renews the Lease
-		w.step(emptyGrace)
+		w.desert(ctx, oc) // nobody renews the Lease
 		expectClient(ctx, oc, says{"True/Accepted", "True/SecretWritten", "False/NoReplicas", "False/NoReplicas", "Check its Deployment and Pods"})
 	})
 })
@@ -123,7 +121,7 @@ var _ = Describe("What the manager tells", func() {
 			Expect(k8s.Delete(ctx, secret)).To(Succeed())
 			Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(oc), &corev1.Secret{}) }).Should(Succeed())
 			expectClient(ctx, oc, isReady)
-			said.WriteString(fmt.Sprint(oc.Status, fetch(ctx, w.recordOf("wiki"))))
+			fmt.Fprint(&said, oc.Status, fetch(ctx, w.recordOf("wiki")))
 		}
 		said.WriteString(CurrentSpecReport().CapturedGinkgoWriterOutput) // with the manager's log
 		for _, v := range values {

@@ -104,13 +104,13 @@ func (rs replicas) lapsed(now time.Time) []string {
 }
 
 // nextLapse is when the first of the replicas lapses if it is not heard of.
-func (rs replicas) nextLapse() (next time.Time, any bool) {
+func (rs replicas) nextLapse() (next time.Time, some bool) {
 	for _, r := range rs {
-		if at := r.lapses(); !any || at.Before(next) {
-			next, any = at, true
+		if at := r.lapses(); !some || at.Before(next) {
+			next, some = at, true
 		}
 	}
-	return next, any
+	return next, some
 }
 
 // newer reports whether resourceVersion a is later than b. What is no version is

@@ -19,7 +19,7 @@ import (
 var _ = Describe("An AuthorizationServer", func() {
 	It("is published to every replica", func(ctx context.Context) {
 		w := newWorld(ctx)
-		create(ctx, w.users("users", usersYAML))
+		create(ctx, w.users(usersYAML))
 		r := w.replica(ctx, "replica-a")
 		w.start()
 		as := w.server("main", func(s *v1alpha1.AuthorizationServerSpec) {
@@ -69,8 +69,11 @@ var _ = Describe("An AuthorizationServer", func() {
 		r.load(ctx)
 		expectServer(ctx, as, serverIsReady)
 		r.leave(ctx)
-		Consistently(func() string { return string(conditionOf(fetch(ctx, as).Status.Conditions, "Ready").Status) }).Should(Equal("True"))
-		w.step(emptyGrace)
+		Consistently(func() string { return string(readyOf(fetch(ctx, as).Status.Conditions).Status) }).Should(Equal("True"))
+		Eventually(func() string {
+			w.clock.Step(emptyGrace)
+			return readyOf(fetch(ctx, as).Status.Conditions).Reason
+		}).Should(Equal(v1alpha1.ReasonNoReplicas))
 		expectServer(ctx, as, deserted)
 	})
 
@@ -89,12 +92,12 @@ var _ = Describe("An AuthorizationServer", func() {
 
 		By("creating them with a mistake")
 		const hash = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhW"
-		users := w.users("users", "- {username: ada, passwordHash: hunter2}\n- {username: bob, passwordHash: "+hash+"}\n")
+		users := w.users("- {username: ada, passwordHash: hunter2}\n- {username: bob, passwordHash: " + hash + "}\n")
 		create(ctx, users)
 		expectServer(ctx, as, saysServer{
 			"True/Accepted", "False/InvalidUsers", "True/Loaded", "False/InvalidUsers", `user 1 ("ada")`,
 		})
-		message := conditionOf(as.Status.Conditions, "Ready").Message
+		message := readyOf(as.Status.Conditions).Message
 		Expect(message).To(ContainSubstring(`user 2 ("bob")`))
 		Expect(message).NotTo(Or(ContainSubstring("hunter2"), ContainSubstring("$2a$")))
 		expectEvent(ctx, as, "InvalidUsers", "ada")
@@ -114,18 +117,18 @@ var _ = Describe("An AuthorizationServer", func() {
 
 	It("may list a great many mistakes", func(ctx context.Context) {
 		w := newWorld(ctx)
-		create(ctx, w.users("users", strings.Repeat("- {username: ada, passwordHash: x}\n", 1000)))
+		create(ctx, w.users(strings.Repeat("- {username: ada, passwordHash: x}\n", 1000)))
 		w.start()
 		as := w.server("main")
 		create(ctx, as)
 		expectServer(ctx, as, saysServer{"True/Accepted", "False/InvalidUsers", "False/NoReplicas", "False/InvalidUsers", "Correct users.yaml in Secret users"})
-		Expect(len(conditionOf(as.Status.Conditions, "Ready").Message)).To(BeNumerically("<=", maxMessage))
+		Expect(len(readyOf(as.Status.Conditions).Message)).To(BeNumerically("<=", maxMessage))
 		expectEvent(ctx, as, "InvalidUsers", "Correct users.yaml")
 	})
 
 	It("is refused if an older one has its issuer, and follows when that goes", func(ctx context.Context) {
 		w := newWorld(ctx)
-		create(ctx, w.users("users", usersYAML))
+		create(ctx, w.users(usersYAML))
 		w.replica(ctx, "replica-a").follow(ctx)
 		w.start()
 		shared := func(s *v1alpha1.AuthorizationServerSpec) { s.Issuer = "https://login.example.com" }
@@ -150,7 +153,7 @@ var _ = Describe("An AuthorizationServer", func() {
 
 	It("yields its record when an older one takes its issuer", func(ctx context.Context) {
 		w := newWorld(ctx)
-		create(ctx, w.users("users", usersYAML))
+		create(ctx, w.users(usersYAML))
 		w.replica(ctx, "replica-a").follow(ctx)
 		w.start()
 		first, second := w.server("a-first"), w.server("b-second")
@@ -197,9 +200,9 @@ var _ = Describe("An AuthorizationServer", func() {
 	})
 })
 
-func conditionOf(conditions []metav1.Condition, kind string) metav1.Condition {
+func readyOf(conditions []metav1.Condition) metav1.Condition {
 	for _, c := range conditions {
-		if c.Type == kind {
+		if c.Type == v1alpha1.ConditionReady {
 			return c
 		}
 	}

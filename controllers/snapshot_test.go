@@ -61,7 +61,7 @@ func (s *snapshot) refresh(ctx context.Context) {
 	} {
 		Expect(k8s.List(ctx, from.list, client.InNamespace(from.namespace))).To(Succeed())
 		Expect(apimeta.EachListItem(from.list, func(o runtime.Object) error {
-			s.add(o.(client.Object)) //nolint:errcheck // an item of a list is one
+			s.add(o.(client.Object))
 			return nil
 		})).To(Succeed())
 	}

@@ -132,7 +132,7 @@ var _ = Describe("The AuthorizationServer of an OAuthClient", func() {
 
 	It("is the default one if it names none; the oldest, of several", func(ctx context.Context) {
 		w := newWorld(ctx)
-		create(ctx, w.users("users", usersYAML))
+		create(ctx, w.users(usersYAML))
 		create(ctx, w.server("other"))
 		w.replica(ctx, "replica-a").follow(ctx)
 		w.start()
@@ -210,7 +210,7 @@ var _ = Describe("The AuthorizationServer of an OAuthClient", func() {
 
 	It("may become refused, and its clients go on with what it last published", func(ctx context.Context) {
 		w := newWorld(ctx)
-		create(ctx, w.users("users", usersYAML))
+		create(ctx, w.users(usersYAML))
 		w.replica(ctx, "replica-a").follow(ctx)
 		older, server := w.server("a-older"), w.server("main", isTheDefault)
 		create(ctx, older) // the name decides if both are of the same second

@@ -331,7 +331,7 @@ func (t *replicaTracker) untilNext() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock.Now()
-	if at, any := t.replicas.nextLapse(); any {
+	if at, some := t.replicas.nextLapse(); some {
 		return max(at.Sub(now), 0)
 	}
 	if !t.deserted {

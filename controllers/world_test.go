@@ -106,15 +106,25 @@ func (w *world) step(d time.Duration) {
 	w.clock.Step(d)
 }
 
+// desert lets time pass until oc says that no replica is left. How much that takes
+// depends on when the manager has seen the last one go.
+func (w *world) desert(ctx context.Context, oc *v1alpha1.OAuthClient) {
+	GinkgoHelper()
+	Eventually(func() string {
+		w.clock.Step(emptyGrace)
+		return readyOf(fetch(ctx, oc).Status.Conditions).Reason
+	}).Should(Equal(v1alpha1.ReasonNoReplicas))
+}
+
 const usersYAML = `
 - username: ada
   passwordHash: $2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy
 `
 
-// users makes a Secret with users.
-func (w *world) users(name, yaml string) *corev1.Secret {
+// users makes the Secret users.
+func (w *world) users(yaml string) *corev1.Secret {
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.system, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.system, Name: "users"},
 		Data:       map[string][]byte{registration.KeyUsers: []byte(yaml)},
 	}
 }
@@ -155,7 +165,7 @@ func isPublic(s *v1alpha1.OAuthClientSpec) { s.Type = v1alpha1.ClientTypePublic 
 // prepared makes what an OAuthClient needs: a default server and its users.
 func (w *world) prepared(ctx context.Context) {
 	GinkgoHelper()
-	create(ctx, w.users("users", usersYAML))
+	create(ctx, w.users(usersYAML))
 	create(ctx, w.server("main", isTheDefault))
 }
 
@@ -168,11 +178,31 @@ type fakeReplica struct {
 // replica makes a replica that has loaded nothing yet.
 func (w *world) replica(ctx context.Context, name string) *fakeReplica {
 	GinkgoHelper()
+	return w.join(ctx, name, "1")
+}
+
+// caughtUp starts a replica as a real one does, which loads everything before it
+// writes its Lease.
+func (w *world) caughtUp(ctx context.Context, name string) *fakeReplica {
+	GinkgoHelper()
+	return w.join(ctx, name, w.latest(ctx))
+}
+
+// latest is the version of everything in the system namespace now.
+func (w *world) latest(ctx context.Context) string {
+	GinkgoHelper()
+	list := &corev1.SecretList{}
+	Expect(k8s.List(ctx, list, client.InNamespace(w.system), client.Limit(1))).To(Succeed())
+	return list.ResourceVersion
+}
+
+func (w *world) join(ctx context.Context, name, loaded string) *fakeReplica {
+	GinkgoHelper()
 	create(ctx, &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: w.system, Name: name,
 			Labels:      map[string]string{registration.LabelRecord: registration.RecordReplica},
-			Annotations: map[string]string{registration.AnnotationLoaded: "1"},
+			Annotations: map[string]string{registration.AnnotationLoaded: loaded},
 		},
 		Spec: coordinationv1.LeaseSpec{HolderIdentity: &name, LeaseDurationSeconds: new(int32(15))},
 	})
@@ -186,9 +216,7 @@ func (r *fakeReplica) lease() *coordinationv1.Lease {
 // load says that the replica has loaded what is there now.
 func (r *fakeReplica) load(ctx context.Context) {
 	GinkgoHelper()
-	list := &corev1.SecretList{}
-	Expect(k8s.List(ctx, list, client.InNamespace(r.w.system), client.Limit(1))).To(Succeed())
-	r.say(ctx, list.ResourceVersion)
+	r.say(ctx, r.w.latest(ctx))
 }
 
 func (r *fakeReplica) say(ctx context.Context, version string) {
