@@ -144,10 +144,10 @@ const (
 // +kubebuilder:validation:XValidation:rule="!self.matches('%([^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)')",message="a % is followed by two hexadecimal digits: write %25 for the character % itself"
 // +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9+.-]*:')",message="a redirect URI is absolute: start it with https://"
 // +kubebuilder:validation:XValidation:rule="!self.matches('^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*@')",message="a redirect URI has no user information: remove everything up to the @"
-// +kubebuilder:validation:XValidation:rule="!self.startsWith('https:') || self.matches('^https://([A-Za-z0-9._~-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?([/?].*)?$') && isURL(self)",message="an https redirect URI needs a host, for example https://app.example.com/callback"
+// +kubebuilder:validation:XValidation:rule="!self.startsWith('https:') || self.matches('^https://([^/?]*@)?([A-Za-z0-9._~*-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?([/?].*)?$') && isURL(self)",message="an https redirect URI needs a host, for example https://app.example.com/callback"
 // +kubebuilder:validation:XValidation:rule="!self.startsWith('http:') || self.matches('^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]{1,5})?([/?].*)?$')",message="http is allowed for localhost, 127.0.0.1 and [::1] only: use https"
 // +kubebuilder:validation:XValidation:rule="!isURL(self) || size(url(self).getPort()) == 0 || int(url(self).getPort()) <= 65535",message="a port is a number up to 65535"
-// +kubebuilder:validation:XValidation:rule="self.startsWith('https:') || self.startsWith('http:') || self.matches('^[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+:(//[A-Za-z0-9._~-]*([/?].*)?|/?[^/].*|/)$')",message="use https; a native app's own scheme is a domain name that the app's owner controls, in reverse order and lower case, for example com.example.app:/callback (RFC 8252 section 7.1)"
+// +kubebuilder:validation:XValidation:rule="self.startsWith('https:') || self.startsWith('http:') || !self.matches('^[A-Za-z][A-Za-z0-9+.-]*:') || self.matches('^[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+:(//[A-Za-z0-9._~-]*([/?].*)?|/?[^/].*|/)$')",message="use https; a native app's own scheme is a domain name that the app's owner controls, in reverse order and lower case, for example com.example.app:/callback (RFC 8252 section 7.1)"
 type RedirectURI string
 
 // Scope is one scope-token of RFC 6749 section 3.3.
