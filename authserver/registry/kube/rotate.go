@@ -38,9 +38,10 @@ const (
 	// publishWithin bounds how long after the decision a new key may be published. It
 	// comes on top of the schedule's lead, so that the lead is kept in full.
 	publishWithin = time.Minute
-	// retryRotation is when a replica tries again what had no effect. Usually the
-	// watch brings another replica's keys long before.
-	retryRotation = 5 * time.Second
+	// retrySoon and retryLate are when a replica tries again what had no effect, at
+	// first and at last. Usually the watch brings the new keys long before.
+	retrySoon = 5 * time.Second
+	retryLate = 5 * time.Minute
 	// lookAgain bounds every sleep: timers do not see that a clock was set.
 	lookAgain = time.Hour
 
@@ -78,6 +79,7 @@ type rotator struct {
 type plan struct {
 	basis basis
 	at    time.Time
+	retry time.Duration // after the next attempt
 }
 
 // basis is all that a plan depends on besides time.
@@ -147,7 +149,7 @@ func (r *rotator) pass(ctx context.Context) time.Duration {
 			if err := r.rotate(ctx, c); err != nil {
 				r.log.Warn("Rotating keys failed", "authorizationServer", c.record.Name, "err", err)
 			}
-			p.at = r.now().Add(retryRotation)
+			p.at, p.retry = r.now().Add(p.retry), min(2*p.retry, retryLate)
 		}
 		plans[c.record.Name] = p
 		wait = min(wait, p.at.Sub(r.now()))
@@ -162,11 +164,10 @@ func (r *rotator) planFor(c custody) plan {
 		return p
 	}
 	if len(c.set.Keys) == 0 {
-		return plan{basis: b, at: r.now()} // nobody can sign in before
+		return plan{basis: b, at: r.now(), retry: retrySoon} // nobody can sign in before
 	}
-	stagger := min(b.schedule.Lead/16, maxStaggered)
-	return plan{basis: b, at: c.set.Next(r.now(), b.schedule).
-		Add(time.Duration(r.spread(c.record.Name, c.version) * float64(stagger)))}
+	stagger := time.Duration(r.spread(c.record.Name, c.version) * float64(min(b.schedule.Lead/16, maxStaggered)))
+	return plan{basis: b, at: c.set.Next(r.now(), b.schedule).Add(stagger), retry: retrySoon}
 }
 
 func (r *rotator) scheduleOf(c custody) keys.Schedule {
@@ -187,6 +188,10 @@ func (r *rotator) spread(of ...string) float64 {
 func (r *rotator) rotate(ctx context.Context, c custody) error {
 	ctx, cancel := context.WithTimeout(ctx, publishWithin)
 	defer cancel()
+	secret, err := r.read(ctx, c)
+	if err != nil || secret == nil {
+		return err
+	}
 	next, changed, err := c.set.Rotate(r.now(), r.scheduleOf(c), r.random)
 	if err != nil || !changed {
 		return err
@@ -198,9 +203,8 @@ func (r *rotator) rotate(ctx context.Context, c custody) error {
 	if err != nil {
 		return fmt.Errorf("encode keys: %w", err)
 	}
-	request, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	won, err := r.publish(request, c, data)
+	fill(secret, c.record, data)
+	won, err := r.publish(ctx, secret)
 	if err != nil || !won {
 		return err
 	}
@@ -214,41 +218,45 @@ func (r *rotator) rotate(ctx context.Context, c custody) error {
 	return nil
 }
 
-// publish replaces what the decision was made on, and reports whether it did.
-func (r *rotator) publish(ctx context.Context, c custody, data []byte) (bool, error) {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: registration.KeysName(c.record.Name)}}
-	if c.version == "" {
-		fill(secret, c.record, data)
-		_, err := r.secrets.Create(ctx, secret, metav1.CreateOptions{})
-		if apierrors.IsAlreadyExists(err) {
-			return false, r.explain(ctx, secret.Name)
+// read returns the Secret that is to be replaced, or created. It returns nil if the
+// decision would be made on something old: minting for that would be in vain.
+func (r *rotator) read(ctx context.Context, c custody) (*corev1.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	name := registration.KeysName(c.record.Name)
+	secret, err := r.secrets.Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		if c.version != "" {
+			return nil, nil // the watch is about to say so
 		}
-		return err == nil, err
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
+	case err != nil:
+		return nil, err
+	case kindOf(secret) != registration.RecordKeys:
+		// Without its label, the watch takes it for nothing.
+		return nil, fmt.Errorf("a Secret %q exists that is not labelled %s=%s: label it if the keys are in it, or delete it",
+			name, registration.LabelRecord, registration.RecordKeys)
+	case secret.ResourceVersion != c.version:
+		return nil, nil
 	}
-	secret, err := r.secrets.Get(ctx, secret.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || err == nil && secret.ResourceVersion != c.version {
-		return false, nil // the watch is about to say so
+	return secret, nil
+}
+
+// publish writes what read returned, and reports whether nobody was faster.
+func (r *rotator) publish(ctx context.Context, secret *corev1.Secret) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var err error
+	if secret.ResourceVersion == "" {
+		_, err = r.secrets.Create(ctx, secret, metav1.CreateOptions{})
+	} else {
+		_, err = r.secrets.Update(ctx, secret, metav1.UpdateOptions{})
 	}
-	if err != nil {
-		return false, err
-	}
-	fill(secret, c.record, data)
-	_, err = r.secrets.Update(ctx, secret, metav1.UpdateOptions{})
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// explain tells a keys Secret that another replica was first to create from one
-// that stands in the way: without its label the watch takes it for nothing.
-func (r *rotator) explain(ctx context.Context, name string) error {
-	secret, err := r.secrets.Get(ctx, name, metav1.GetOptions{})
-	if err == nil && kindOf(secret) != registration.RecordKeys {
-		return fmt.Errorf("a Secret %q exists that is not labelled %s=%s: label it if the keys are in it, or delete it",
-			name, registration.LabelRecord, registration.RecordKeys)
-	}
-	return nil
 }
 
 func fill(o *corev1.Secret, record registration.Server, data []byte) {
