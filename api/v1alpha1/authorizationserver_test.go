@@ -58,7 +58,7 @@ func TestAuthorizationServer_Spec(t *testing.T) {
 
 		{"displayName empty", set("displayName", ""), []string{"spec.displayName", "should be at least 1 chars long"}},
 		{"displayName too long", set("displayName", strings.Repeat("x", 65)), []string{"spec.displayName", "may not be more than 64"}},
-		{"displayName with markup", set("displayName", "<i>"), []string{"spec.displayName", "should match"}},
+		{"displayName with markup", set("displayName", "<i>"), []string{"spec.displayName", "a display name is plain text"}},
 
 		{"another scope", set("scopes", list(scope("api:read", "read your data"))), nil},
 		{"a standard scope in other words", set("scopes", list(scope("openid", "know who you are"))), nil},
@@ -67,8 +67,8 @@ func TestAuthorizationServer_Spec(t *testing.T) {
 		{"a scope without description", set("scopes", list(object{"name": "a"})), []string{"spec.scopes[0].description: Required value"}},
 		{"a scope with an empty description", set("scopes", list(scope("a", ""))), []string{"spec.scopes[0].description", "should be at least 1 chars long"}},
 		{"a scope with a long description", set("scopes", list(scope("a", strings.Repeat("x", 201)))), []string{"spec.scopes[0].description", "may not be more than 200"}},
-		{"a scope with a control character", set("scopes", list(scope("a", "x\ny"))), []string{"spec.scopes[0].description", "should match"}},
-		{"a scope with a quote", set("scopes", list(scope(`a"b`, "x"))), []string{"spec.scopes[0].name", "should match"}},
+		{"a scope with a control character", set("scopes", list(scope("a", "x\ny"))), []string{"spec.scopes[0].description", "a description is one line of text"}},
+		{"a scope with a quote", set("scopes", list(scope(`a"b`, "x"))), []string{"spec.scopes[0].name", "a scope has no spaces, quotes"}},
 		{"a scope without name", set("scopes", list(object{"description": "x"})), []string{"spec.scopes[0].name: Required value"}},
 
 		{"no identityProviders", remove("identityProviders"), []string{"spec.identityProviders: Required value"}},
@@ -78,11 +78,11 @@ func TestAuthorizationServer_Spec(t *testing.T) {
 		})), []string{"spec.identityProviders", "must have at most 1 item"}},
 		{"a provider that verifies nothing", provider(remove("localUsers")), []string{"spec.identityProviders[0]", "say where logins are verified: set localUsers"}},
 		{"a provider without name", provider(remove("name")), []string{"spec.identityProviders[0].name: Required value"}},
-		{"a provider's name in capitals", provider(set("name", "Local")), []string{"spec.identityProviders[0].name", "should match"}},
+		{"a provider's name in capitals", provider(set("name", "Local")), []string{"spec.identityProviders[0].name", "an identity provider's name consists of"}},
 		{"a provider's name too long", provider(set("name", strings.Repeat("x", 64))), []string{"spec.identityProviders[0].name", "may not be more than 63"}},
 		{"no secretRef", provider(set("localUsers", object{})), []string{"spec.identityProviders[0].localUsers.secretRef: Required value"}},
 		{"secretRef without name", provider(set("localUsers", object{"secretRef": object{}})), []string{"secretRef.name: Required value"}},
-		{"secretRef with a slash", provider(set("localUsers", object{"secretRef": object{"name": "a/b"}})), []string{"secretRef.name", "should match"}},
+		{"secretRef with a slash", provider(set("localUsers", object{"secretRef": object{"name": "a/b"}})), []string{"secretRef.name", "a Secret's name consists of"}},
 		{"secretRef too long", provider(set("localUsers", object{"secretRef": object{"name": strings.Repeat("x", 254)}})), []string{"secretRef.name", "may not be more than 253"}},
 
 		{"unknown algorithm", set("signing", object{"idTokenAlg": "none"}), []string{"spec.signing.idTokenAlg", `supported values: "RS256", "ES256"`}},

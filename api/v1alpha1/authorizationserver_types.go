@@ -67,7 +67,7 @@ type AuthorizationServerSpec struct {
 	// +default="Sign in"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f<>]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]<>]*$')",message="a display name is plain text: use no line breaks or other control characters, and neither < nor >"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// default makes this the server of every OAuthClient that names none. Of
@@ -113,7 +113,7 @@ type ScopeSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=200
-	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]]*$')",message="a description is one line of text: use no line breaks or other control characters"
 	Description string `json:"description"`
 }
 
@@ -211,7 +211,7 @@ type IdentityProvider struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="an identity provider's name consists of lower-case letters, digits and hyphens, and begins and ends with a letter or digit, for example local"
 	Name string `json:"name"`
 
 	// localUsers verifies passwords against a list of users in a Secret.
@@ -234,7 +234,7 @@ type SecretReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a Secret's name consists of lower-case letters, digits, hyphens and dots, and begins and ends with a letter or digit, for example users"
 	Name string `json:"name"`
 }
 

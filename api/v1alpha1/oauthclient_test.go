@@ -50,8 +50,8 @@ func TestOAuthClient_Spec(t *testing.T) {
 		{"a field that does not exist", set("redirectURI", "https://wiki.example.com"), nil}, // pruned; kubectl refuses it
 
 		{"displayName too long", set("displayName", strings.Repeat("x", 65)), []string{"spec.displayName", "may not be more than 64"}},
-		{"displayName with markup", set("displayName", "<b>Wiki</b>"), []string{"spec.displayName", "should match"}},
-		{"displayName with a line break", set("displayName", "Wiki\nLog in"), []string{"spec.displayName", "should match"}},
+		{"displayName with markup", set("displayName", "<b>Wiki</b>"), []string{"spec.displayName", "a display name is plain text: use no line breaks or other control characters, and neither < nor >"}},
+		{"displayName with a line break", set("displayName", "Wiki\nLog in"), []string{"spec.displayName", "a display name is plain text"}},
 		{"displayName in Japanese", set("displayName", "ウィキ"), nil},
 
 		{"unknown type", set("type", "Private"), []string{"spec.type", `supported values: "Confidential", "Public"`}},
@@ -80,7 +80,11 @@ func TestOAuthClient_Spec(t *testing.T) {
 		{"empty scopes", set("scopes", list()), []string{"spec.scopes", "should have at least 1 items"}},
 		{"65 scopes", set("scopes", many(65, func(i int) any { return fmt.Sprintf("s%d", i) })), []string{"spec.scopes", "must have at most 64 items"}},
 		{"a scope twice", set("scopes", list("openid", "openid")), []string{"spec.scopes[1]: Duplicate value"}},
-		{"a scope with a space", set("scopes", list("openid profile")), []string{"spec.scopes[0]", "should match"}},
+		{"a scope with a space", set("scopes", list("openid profile")), []string{"spec.scopes[0]", "a scope has no spaces, quotes, backslashes or characters beyond ASCII (RFC 6749 section 3.3): list every scope as an item of its own"}},
+		{"a scope with a quote", set("scopes", list(`a"b`)), []string{"spec.scopes[0]", "a scope has no spaces"}},
+		{"a scope with a backslash", set("scopes", list(`a\b`)), []string{"spec.scopes[0]", "a scope has no spaces"}},
+		{"a scope beyond ASCII", set("scopes", list("ä")), []string{"spec.scopes[0]", "a scope has no spaces"}},
+		{"scopes of all kinds of characters", set("scopes", list("!#$%&'()*+,-./09:;<=>?@AZ[]^_`az{|}~")), nil},
 		{"an empty scope", set("scopes", list("")), []string{"spec.scopes[0]", "should be at least 1 chars long"}},
 		{"a scope of 129 characters", set("scopes", list(strings.Repeat("s", 129))), []string{"spec.scopes[0]", "may not be more than 128"}},
 		{"offline_access without refresh_token", both(set("scopes", list("openid", "offline_access")), set("grantTypes", list("authorization_code"))),
@@ -101,10 +105,11 @@ func TestOAuthClient_Spec(t *testing.T) {
 			[]string{"spec.authorizationServerRef.name", "may not be more than 63"}},
 
 		{"secret without name", set("secret", object{}), nil},
+		{"secret with an empty name", set("secret", object{"name": ""}), nil},
 		{"secret with dots", set("secret", object{"name": "wiki.oauth"}), nil},
-		{"secret in capitals", set("secret", object{"name": "Wiki"}), []string{"spec.secret.name", "should match"}},
-		{"secret with a slash", set("secret", object{"name": "other/wiki"}), []string{"spec.secret.name", "should match"}},
-		{"secret with a dot at its end", set("secret", object{"name": "wiki."}), []string{"spec.secret.name", "should match"}},
+		{"secret in capitals", set("secret", object{"name": "Wiki"}), []string{"spec.secret.name", "a Secret's name consists of lower-case letters, digits, hyphens and dots"}},
+		{"secret with a slash", set("secret", object{"name": "other/wiki"}), []string{"spec.secret.name", "a Secret's name consists of lower-case letters, digits, hyphens and dots"}},
+		{"secret with a dot at its end", set("secret", object{"name": "wiki."}), []string{"spec.secret.name", "a Secret's name consists of lower-case letters, digits, hyphens and dots"}},
 		{"secret too long", set("secret", object{"name": strings.Repeat("x", 254)}), []string{"spec.secret.name", "may not be more than 253"}},
 	})
 }

@@ -60,7 +60,7 @@ type OAuthClientSpec struct {
 	// is shown when it is empty.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f<>]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]<>]*$')",message="a display name is plain text: use no line breaks or other control characters, and neither < nor >"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// type says whether the app can keep a secret. Confidential, for an app that
@@ -154,7 +154,7 @@ type RedirectURI string
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=128
-// +kubebuilder:validation:Pattern=`^[!#-\[\]-~]+$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^[]!#-[^-~]+$')",message="a scope has no spaces, quotes, backslashes or characters beyond ASCII (RFC 6749 section 3.3): list every scope as an item of its own"
 type Scope string
 
 // GrantType is a grant type of RFC 7591 section 2.
@@ -213,7 +213,7 @@ type SecretSpec struct {
 	// token_endpoint, userinfo_endpoint and jwks_uri.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a Secret's name consists of lower-case letters, digits, hyphens and dots, and begins and ends with a letter or digit, for example wiki-oauth"
 	Name string `json:"name,omitempty"`
 }
 
