@@ -228,6 +228,8 @@ const (
 	answerLost faultMode = "answer lost"
 	// conflict: the API server finds that something has changed.
 	conflict faultMode = "conflict"
+	// forbidden: the API server, or a webhook, refuses it.
+	forbidden faultMode = "forbidden"
 )
 
 var errCrashed = errors.New("crashed")
@@ -243,6 +245,9 @@ func (f *faults) do(ctx context.Context, what string, write func() error, check 
 		return errCrashed
 	case now && f.mode == conflict:
 		return apierrors.NewConflict(schema.GroupResource{Resource: "objects"}, what, errors.New("injected"))
+	}
+	if now && f.mode == forbidden {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, what, errors.New("injected"))
 	}
 	err := write()
 	check(ctx, fmt.Sprintf("write %d, %s", f.writes, what))

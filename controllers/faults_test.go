@@ -361,6 +361,27 @@ var _ = Describe("A manager", Ordered, func() {
 		l.isReadyNow(ctx, name)
 	})
 
+	It("says that a write was forbidden, and not what a webhook has said", func(ctx context.Context) {
+		name := begin(ctx, episodes[0])
+		m := l.elect(ctx)
+		_, err := m.look(ctx, name)
+		Expect(err).NotTo(HaveOccurred())
+		l.loadAll(ctx)
+		m.cache.refresh(ctx)
+		m.faults.at, m.faults.mode = m.faults.writes+1, forbidden
+		_, err = m.look(ctx, name)
+		Expect(apierrors.IsForbidden(err)).To(BeTrue())
+		oc := l.wiki()
+		oc.Name = name
+		fetch(ctx, oc)
+		Expect(reasons(oc.Status.Conditions, oc.Generation)).To(Equal(map[string]string{
+			"Accepted": "True/Accepted", "CredentialsReady": "False/Failed", "Registered": "True/Loaded", "Ready": "False/Failed",
+		}))
+		Expect(readyOf(oc.Status.Conditions).Message).To(And(ContainSubstring("a quota, an admission policy"), Not(ContainSubstring("injected"))))
+		m.settle(ctx, name)
+		Expect(l.isReadyNow(ctx, name).Digests).To(HaveLen(1))
+	})
+
 	It("takes nothing for a namespace that does not exist, and says so", func(ctx context.Context) {
 		name := begin(ctx, episodes[0])
 		m := l.elect(ctx)

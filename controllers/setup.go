@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
@@ -179,7 +180,10 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 // owningClient is the reference to the OAuthClient that owns o, or nil.
 func owningClient(o metav1.Object) *metav1.OwnerReference {
 	owner := metav1.GetControllerOf(o)
-	if owner == nil || owner.Kind != kindClient || owner.APIVersion != v1alpha1.GroupVersion.String() {
+	if owner == nil || owner.Kind != kindClient {
+		return nil
+	}
+	if gv, err := schema.ParseGroupVersion(owner.APIVersion); err != nil || gv.Group != v1alpha1.GroupVersion.Group {
 		return nil
 	}
 	return owner

@@ -141,7 +141,7 @@ var _ = Describe("Whatever happens in whatever order", func() {
 	It("never mounts a secret that a replica refuses, and ends Ready", func(ctx context.Context) {
 		l := newLab(ctx)
 		first := GinkgoRandomSeed()
-		for seed := first; seed < first+4; seed++ {
+		for seed := first; seed < first+3; seed++ {
 			By(fmt.Sprintf("seed %d", seed))
 			l.servers = nil
 			l.join(ctx)

@@ -51,6 +51,7 @@ func newWorld(ctx context.Context) *world {
 	for _, ns := range []string{w.system, w.app} {
 		create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}})
 	}
+	grantRole(ctx, w.system)
 	DeferCleanup(func(ctx context.Context) {
 		w.halt()
 		Expect(k8s.DeleteAllOf(ctx, &v1alpha1.AuthorizationServer{})).To(Succeed())
@@ -62,18 +63,12 @@ func newWorld(ctx context.Context) *world {
 // start runs a manager until the end of the spec, or halt.
 func (w *world) start() {
 	GinkgoHelper()
-	w.startWith(nil)
-}
-
-// startWith runs a manager whose way to the API server is what wrap makes of it.
-func (w *world) startWith(wrap client.NewClientFunc) {
-	GinkgoHelper()
 	scheme, err := Scheme()
 	Expect(err).NotTo(HaveOccurred())
 	cache, err := CacheOptions(w.system)
 	Expect(err).NotTo(HaveOccurred())
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, Cache: cache, NewClient: wrap, Logger: GinkgoLogr,
+	mgr, err := ctrl.NewManager(asManager(), ctrl.Options{
+		Scheme: scheme, Cache: cache, Logger: GinkgoLogr,
 		Metrics: metricsserver.Options{BindAddress: "0"},
 	})
 	Expect(err).NotTo(HaveOccurred())
