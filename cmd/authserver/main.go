@@ -85,6 +85,9 @@ func newWatcher(o options, log *slog.Logger, metrics prometheus.Registerer) (*re
 	// A Lease that waits in the client's own queue lapses.
 	config.QPS = -1
 	config.UserAgent = "clientele-authserver"
+	if err := noticeDeadConnections(); err != nil {
+		return nil, nil, err
+	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--kubeconfig: %w", err)
@@ -105,6 +108,24 @@ func newWatcher(o options, log *slog.Logger, metrics prometheus.Registerer) (*re
 		Log: log, Registerer: metrics,
 	})
 	return known, watcher, err
+}
+
+// noticeDeadConnections lets client-go find out that a connection to the API server
+// is dead before a Lease lapses, which its own patience of 45 seconds does not. It
+// reads that from the environment alone; whoever has set it there knows better.
+func noticeDeadConnections() error {
+	for name, seconds := range map[string]string{
+		"HTTP2_READ_IDLE_TIMEOUT_SECONDS": "5",
+		"HTTP2_PING_TIMEOUT_SECONDS":      "3",
+	} {
+		if os.Getenv(name) != "" {
+			continue
+		}
+		if err := os.Setenv(name, seconds); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // clusterConfig is the way to the API server: a file's, or a Pod's own.

@@ -14,11 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 )
@@ -104,16 +102,6 @@ func (f *follower) start(ctx context.Context) {
 func (f *follower) stop() {
 	f.stopLast()
 	f.store.begin()
-}
-
-// hangUp stops, and drops the connection to the API server if nobody else uses it.
-// On one that is dead, requests would time out until its keep-alive notices, which
-// takes three quarters of a minute.
-func (f *follower) hangUp() {
-	f.stop()
-	if c, ok := f.client.CoreV1().RESTClient().(*rest.RESTClient); ok && c != nil && c.Client != nil {
-		utilnet.CloseIdleConnectionsFor(c.Client.Transport)
-	}
 }
 
 func (f *follower) secrets() cache.ListerWatcher {

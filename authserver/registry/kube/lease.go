@@ -41,6 +41,7 @@ type lease struct {
 	duration time.Duration
 	now      func() time.Time
 	held     *coordinationv1.Lease // as last confirmed, nil without one
+	unsure   bool                  // a write may have arrived that was never confirmed
 }
 
 func newLease(client kubernetes.Interface, namespace, replica string, t timing) *lease {
@@ -57,9 +58,10 @@ func newLease(client kubernetes.Interface, namespace, replica string, t timing) 
 func (l *lease) take(ctx context.Context, loaded string) error {
 	fresh := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: l.name}}
 	l.fill(fresh, loaded)
+	l.unsure = true
 	created, err := l.client.Create(ctx, fresh, metav1.CreateOptions{})
 	if err == nil {
-		l.held = created
+		l.held, l.unsure = created, false
 		return nil
 	}
 	if !apierrors.IsAlreadyExists(err) {
@@ -74,27 +76,39 @@ func (l *lease) take(ctx context.Context, loaded string) error {
 
 // renew writes the Lease that this process holds, if it still does.
 func (l *lease) renew(ctx context.Context, loaded string) error {
-	err := l.update(ctx, l.held, loaded)
+	before := l.held
+	err := l.update(ctx, before, loaded)
 	if !apierrors.IsConflict(err) {
 		return err
 	}
 	// Somebody deleted it or wrote to it, or a write of our own arrived after we had
 	// given it up.
-	found, err := l.client.Get(ctx, l.name, metav1.GetOptions{})
+	found, err := l.look(ctx)
 	switch {
-	case apierrors.IsNotFound(err):
-		l.held = nil
-		return errGone
 	case err != nil:
-		return fmt.Errorf("get Lease: %w", err)
-	case !l.mine(found):
-		l.held = nil
+		return err
+	case !found:
+		return errGone
+	case l.held == nil:
 		return errTaken
-	case found.UID != l.held.UID:
-		l.held = found
+	case l.held.UID != before.UID:
 		return errGone
 	}
-	return l.update(ctx, found, loaded)
+	return l.update(ctx, l.held, loaded)
+}
+
+// look finds out what there is, and holds it if it is this process's.
+func (l *lease) look(ctx context.Context) (found bool, err error) {
+	o, err := l.client.Get(ctx, l.name, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return false, fmt.Errorf("get Lease: %w", err)
+	}
+	found = err == nil
+	l.held, l.unsure = nil, false
+	if found && l.mine(o) {
+		l.held = o
+	}
+	return found, nil
 }
 
 func (l *lease) mine(o *coordinationv1.Lease) bool {
@@ -108,32 +122,29 @@ func (l *lease) update(ctx context.Context, from *coordinationv1.Lease, loaded s
 	if err != nil {
 		return fmt.Errorf("update Lease: %w", err)
 	}
-	l.held = updated
+	l.held, l.unsure = updated, false
 	return nil
 }
 
 // release deletes the Lease, if it is this process's.
 func (l *lease) release(ctx context.Context) error {
-	for l.held != nil {
+	for {
+		if l.held == nil && l.unsure {
+			if _, err := l.look(ctx); err != nil {
+				return err
+			}
+		}
+		if l.held == nil {
+			return nil
+		}
 		err := l.client.Delete(ctx, l.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
 			UID: &l.held.UID, ResourceVersion: &l.held.ResourceVersion,
 		}})
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 			return fmt.Errorf("delete Lease: %w", err)
 		}
-		l.held = nil
-		if !apierrors.IsConflict(err) {
-			break
-		}
-		found, err := l.client.Get(ctx, l.name, metav1.GetOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("get Lease: %w", err)
-		}
-		if err == nil && l.mine(found) {
-			l.held = found
-		}
+		l.held, l.unsure = nil, apierrors.IsConflict(err)
 	}
-	return nil
 }
 
 func (l *lease) fill(o *coordinationv1.Lease, loaded string) {

@@ -134,9 +134,6 @@ func (l *link) client(t testing.TB) kubernetes.Interface {
 	return client
 }
 
-// CloseIdleConnections has none to close.
-func (l *link) CloseIdleConnections() {}
-
 // RoundTrip answers a request.
 func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := call{verb: strings.ToLower(r.Method)}

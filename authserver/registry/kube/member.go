@@ -85,7 +85,6 @@ func (m *member) run(ctx context.Context) error {
 		if err := m.attempt(ctx, m.lease.release); err != nil {
 			m.log.Warn("Deleting this replica's Lease failed", "err", err)
 		}
-		m.follower.hangUp()
 		wait := again.Step()
 		if errors.Is(err, errTaken) {
 			// Taking it back at once would only make the other do the same.

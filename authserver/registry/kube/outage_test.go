@@ -5,6 +5,7 @@ package kube
 
 import (
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -165,6 +166,60 @@ func TestWatcher_ExpiredVersion(t *testing.T) {
 		settle(10 * time.Second)
 		if r.client("shop.wiki") != nil || !r.accepts("shop.blog", "b") || !by.acknowledged(o) {
 			t.Errorf("a relist after an expired version does not catch up; log:\n%s", r.log)
+		}
+	})
+}
+
+func TestWatcher_LeavesNoLeaseBehind(t *testing.T) {
+	isWrite := func(c call) bool { return c.resource == "leases" && (c.verb == "put" || c.verb == "post") && c.after }
+	isRead := func(c call) bool { return c.resource == "leases" && c.verb == "get" && c.after }
+	nth := func(n int, of func(call) bool) func(call) bool {
+		return func(c call) bool {
+			if of(c) {
+				n--
+				return n == 0
+			}
+			return false
+		}
+	}
+	renewal, read := nth(3, isWrite), nth(1, isRead)
+	for name, lost := range map[string]func(call) bool{
+		"the answer to the first write is lost":        nth(1, isWrite),
+		"the answer to a renewal is lost":              nth(3, isWrite),
+		"the answers to a renewal and a read are lost": func(c call) bool { return renewal(c) || read(c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, a *api, by admin) {
+				r := a.replica(t, "one")
+				happened := make(chan struct{})
+				var once sync.Once
+				r.link.inject(func(c call) error {
+					if !lost(c) {
+						return nil
+					}
+					once.Do(func() { close(happened) })
+					return errUnreachable
+				})
+				r.start(t)
+				<-happened
+				r.halt(t) // before it has written again
+				if by.lease() != nil {
+					t.Error("a Lease is left that nobody holds")
+				}
+			})
+		})
+	}
+}
+
+func TestWatcher_LeavesAnothersLeaseAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, a *api, by admin) {
+		older := a.replica(t, "one").start(t)
+		settle(21 * time.Second)
+		younger := a.replica(t, "one").start(t)
+		settle(time.Second)
+		older.halt(t) // before it has noticed
+		if l := by.lease(); l == nil || *l.Spec.HolderIdentity != younger.member.lease.holder || !younger.Current() {
+			t.Error("a process that stops has deleted the Lease of the one that replaces it")
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -219,6 +220,7 @@ func (s *store) complete() (loaded bool, keyless []string) {
 			keyless = append(keyless, name)
 		}
 	}
+	slices.Sort(keyless)
 	return s.loaded != "", keyless
 }
 
