@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
-	"github.com/clientele-dev/clientele/internal/registration"
 )
 
 // setConditions draws the conclusions from what a reconciliation has found: the one
@@ -18,7 +17,7 @@ import (
 func setConditions(s *clientScope) {
 	status := &s.client.Status
 	status.ObservedGeneration = s.client.Generation
-	status.ClientID = registration.ClientID(s.client.Namespace, s.client.Name)
+	status.ClientID = clientID(s.client)
 	if s.want.AuthorizationServer != "" {
 		status.AuthorizationServer = s.want.AuthorizationServer
 	}

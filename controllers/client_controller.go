@@ -50,6 +50,7 @@ type replicaGate interface {
 type clientReconciler struct {
 	shared
 	gate      replicaGate
+	usage     lastUse
 	parking   *parking
 	stopclock *stopclock
 }

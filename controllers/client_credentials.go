@@ -66,6 +66,8 @@ type evidence struct {
 	carried  []credential.Secret // in Secrets of the client under other names
 	parked   credential.Secret
 	accepted []registration.Digest
+	// find is where a secret's digest stands among accepted, or -1.
+	find func(credential.Secret) int
 }
 
 // choose picks the secret that costs the app least: one that it may be using. A
@@ -76,7 +78,7 @@ type evidence struct {
 func choose(e evidence) choice {
 	candidates := append([]credential.Secret{e.held}, e.carried...)
 	for i, c := range candidates {
-		if !c.IsZero() && contains(e.accepted, c.Digest()) {
+		if !c.IsZero() && e.find(c) >= 0 {
 			return choice{origin: heldOrCarried(i), value: c}
 		}
 	}
@@ -87,16 +89,16 @@ func choose(e evidence) choice {
 			}
 		}
 	}
-	if !e.parked.IsZero() && !superseded(e.accepted, e.parked.Digest()) {
+	if !e.parked.IsZero() && !e.superseded(e.parked) {
 		return choice{origin: originParked, value: e.parked}
 	}
 	return choice{origin: originMinted}
 }
 
-// superseded reports whether another digest was published after this one.
-func superseded(digests []registration.Digest, sha256 string) bool {
-	i := position(digests, sha256)
-	return i >= 0 && i < len(digests)-1
+// superseded reports whether another digest was published after the one of value.
+func (e evidence) superseded(value credential.Secret) bool {
+	i := e.find(value)
+	return i >= 0 && i < len(e.accepted)-1
 }
 
 func heldOrCarried(i int) origin {
@@ -106,13 +108,22 @@ func heldOrCarried(i int) origin {
 	return originCarried
 }
 
-func contains(digests []registration.Digest, sha256 string) bool {
-	return position(digests, sha256) >= 0
+// find is where the digest of value stands in the order of publication, or -1.
+func find(digests []registration.Digest, value credential.Secret) int {
+	if value.IsZero() {
+		return -1
+	}
+	return position(digests, value.Digest())
 }
 
 // position is where a digest stands in the order of publication, or -1.
-func position(digests []registration.Digest, sha256 string) int {
-	return slices.IndexFunc(digests, func(d registration.Digest) bool { return d.SHA256 == sha256 })
+func position(digests []registration.Digest, verifier string) int {
+	return slices.IndexFunc(digests, func(d registration.Digest) bool { return d.Verifier() == verifier })
+}
+
+// newDigest is what value is accepted by from now on.
+func (*clientReconciler) newDigest(value credential.Secret, now time.Time) (registration.Digest, error) {
+	return registration.Digest{SHA256: value.Digest(), Since: now}, nil
 }
 
 // ensureCredentials finds the client secret that the app's Secret is to hold, and
@@ -156,6 +167,7 @@ func (r *clientReconciler) evidence(s *clientScope) evidence {
 	if s.published != nil {
 		e.accepted = s.published.Digests
 	}
+	e.find = func(value credential.Secret) int { return find(e.accepted, value) }
 	for i := range s.secrets {
 		if s.secrets[i].Name != s.secretName {
 			e.carried = append(e.carried, secretValue(&s.secrets[i]))
@@ -175,7 +187,7 @@ func secretValue(s *corev1.Secret) credential.Secret {
 // acceptedValue reports whether a Secret, which may be nil, holds a secret that is
 // among digests.
 func acceptedValue(s *corev1.Secret, digests []registration.Digest) bool {
-	return s != nil && contains(digests, secretValue(s).Digest())
+	return find(digests, secretValue(s)) >= 0
 }
 
 // readSecret reads the Secret called s.secretName from the API server. It is a
@@ -260,30 +272,33 @@ func mintReason(s *clientScope) string {
 	return "secret_changed"
 }
 
-// accept is which digests are accepted once the one of value is, too. It comes last:
-// the order is that of publication. Those whose overlap has passed make room for it.
-func accept(old []registration.Digest, value credential.Secret, now time.Time) []registration.Digest {
+// accept is which digests are accepted once fresh is, too. It comes last: the order
+// is that of publication. Those whose overlap has passed make room for it.
+func accept(old []registration.Digest, fresh registration.Digest) []registration.Digest {
 	next := slices.Clone(old)
-	if i := position(next, value.Digest()); i >= 0 {
-		next[i].Until = time.Time{} // somebody has put an earlier secret back
-		return next
-	}
 	if len(next) >= registration.MaxDigests {
-		next = dropEnded(next, now)
+		next = dropEnded(next, fresh.Since)
 	}
-	return append(next, registration.Digest{SHA256: value.Digest(), Since: now})
+	return append(next, fresh)
+}
+
+// acceptAgain is which digests are accepted once the one at i has no end any more:
+// somebody has put an earlier secret back.
+func acceptAgain(old []registration.Digest, i int) []registration.Digest {
+	next := slices.Clone(old)
+	next[i].Until = time.Time{}
+	return next
 }
 
 // retire is which digests are accepted after old, while the Secret holds the secret
-// with the digest held, or none of them if held is "". Those from before the held
+// of old[held], or none of them if held is -1. Those from before the held
 // one are given their overlap, and those after it as well, save the last: a manager
 // that died, or that does not know that it was replaced, has minted them. Whoever
 // was about to write one has done so, or failed, by the time that settledAt says.
-func retire(old []registration.Digest, held string, now time.Time) []registration.Digest {
+func retire(old []registration.Digest, held int, now time.Time) []registration.Digest {
 	next := slices.Clone(old)
-	at := position(old, held)
 	for i := range next {
-		if when, ends := settledAt(old, i, at); ends && next[i].Until.IsZero() && !now.Before(when) {
+		if when, ends := settledAt(old, i, held); ends && next[i].Until.IsZero() && !now.Before(when) {
 			next[i].Until = now.Add(overlap)
 		}
 	}
@@ -308,13 +323,12 @@ func dropEnded(digests []registration.Digest, now time.Time) []registration.Dige
 }
 
 // nextRetirement is when retire next makes a difference, or zero.
-func nextRetirement(digests []registration.Digest, held string) time.Time {
+func nextRetirement(digests []registration.Digest, held int) time.Time {
 	var next time.Time
-	at := position(digests, held)
 	for i, d := range digests {
 		when := d.Until
 		if when.IsZero() {
-			when, _ = settledAt(digests, i, at)
+			when, _ = settledAt(digests, i, held)
 		}
 		if !when.IsZero() && (next.IsZero() || when.Before(next)) {
 			next = when

@@ -66,6 +66,7 @@ func TestChoose(t *testing.T) {
 		{"the record is gone, and another Secret has one", evidence{carried: carried(b)}, choice{originAdopted, b}},
 		{"another Secret has none", evidence{carried: carried(credential.Secret{})}, choice{origin: originMinted}},
 	} {
+		r.e.find = func(value credential.Secret) int { return find(r.e.accepted, value) }
 		if got := choose(r.e); got != r.want {
 			t.Errorf("%s: got origin %d and another value, or %t", r.name, got.origin, got.value == r.want.value)
 		}
@@ -79,18 +80,15 @@ func TestAccept(t *testing.T) {
 	a, ended := registration.Digest{SHA256: "a"}, registration.Digest{SHA256: "ended", Until: now}
 	again := own
 	again.Until = now.Add(time.Hour)
-	for _, c := range []struct {
-		name      string
-		old, want []registration.Digest
-	}{
-		{"the first", nil, []registration.Digest{own}},
-		{"another", []registration.Digest{ended, a}, []registration.Digest{ended, a, own}},
-		{"one that is there", []registration.Digest{own, a}, []registration.Digest{own, a}},
-		{"one that was to end", []registration.Digest{again, a}, []registration.Digest{own, a}},
-	} {
-		if got := accept(c.old, value, now); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
-		}
+	if got := accept(nil, own); !reflect.DeepEqual(got, []registration.Digest{own}) {
+		t.Errorf("the first: got %v", got)
+	}
+	if got := accept([]registration.Digest{ended, a}, own); !reflect.DeepEqual(got, []registration.Digest{ended, a, own}) {
+		t.Errorf("another: got %v", got)
+	}
+	ending := []registration.Digest{again, a}
+	if got := acceptAgain(ending, 0); !reflect.DeepEqual(got, []registration.Digest{own, a}) || ending[0] != again {
+		t.Errorf("one that was to end: got %v", got)
 	}
 
 	almost := []registration.Digest{ended}
@@ -103,7 +101,7 @@ func TestAccept(t *testing.T) {
 	if !full(almost, now.Add(-1)) || !full(append(almost[1:], a), now) {
 		t.Error("not full")
 	}
-	if got := accept(almost, value, now); len(got) != registration.MaxDigests || contains(got, "ended") || got[len(got)-1] != own {
+	if got := accept(almost, own); len(got) != registration.MaxDigests || position(got, "ended") >= 0 || got[len(got)-1] != own {
 		t.Errorf("got %v", got)
 	}
 	if almost[0] != ended {
@@ -149,21 +147,22 @@ func TestRetire(t *testing.T) {
 		{"none is held, there is one", digests{c}, "", digests{c}, 0},
 	} {
 		old := append(digests(nil), r.old...)
-		got := digests(retire(r.old, r.held, now))
+		held := position(r.old, r.held)
+		got := digests(retire(r.old, held, now))
 		if !slices.Equal(got, r.want) {
 			t.Errorf("%s: got %v, want %v", r.name, got, r.want)
 		}
 		if !slices.Equal(r.old, old) {
 			t.Errorf("%s: what was passed in was changed", r.name)
 		}
-		if again := retire(got, r.held, now); !slices.Equal(again, got) {
+		if again := retire(got, position(got, r.held), now); !slices.Equal(again, got) {
 			t.Errorf("%s: a second look changes it to %v", r.name, again)
 		}
 		var want time.Time
 		if r.nextAfter > 0 {
 			want = now.Add(r.nextAfter)
 		}
-		if next := nextRetirement(got, r.held); next != want {
+		if next := nextRetirement(got, position(got, r.held)); next != want {
 			t.Errorf("%s: the next retirement is at %v, want %v", r.name, next, want)
 		}
 	}

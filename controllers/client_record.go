@@ -44,13 +44,17 @@ func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientSco
 			return err
 		}
 	}
-	return r.publish(ctx, s, s.digests())
+	digests, err := r.digests(s)
+	if err != nil {
+		return err
+	}
+	return r.publish(ctx, s, digests)
 }
 
 // digests are those that the record is to hold.
-func (s *clientScope) digests() []registration.Digest {
+func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error) {
 	if s.want.Public {
-		return nil
+		return nil, nil
 	}
 	var accepted []registration.Digest
 	if s.published != nil {
@@ -59,15 +63,22 @@ func (s *clientScope) digests() []registration.Digest {
 	found := s.problems[v1alpha1.ConditionCredentialsReady]
 	switch {
 	case s.credential.origin != originNone:
-		return accept(accepted, s.credential.value, stamp(s.now))
+		if i := find(accepted, s.credential.value); i >= 0 {
+			return acceptAgain(accepted, i), nil
+		}
+		fresh, err := r.newDigest(s.credential.value, stamp(s.now))
+		if err != nil {
+			return nil, err
+		}
+		return accept(accepted, fresh), nil
 	case found != nil && found.reason == v1alpha1.ReasonTooManyCredentials:
 		// Let the overlaps begin, so that there will be room. The Secret was read
 		// from the API server, and holds none of them.
-		next := retire(accepted, "", stamp(s.now))
-		s.wake = nextRetirement(next, "")
-		return next
+		next := retire(accepted, -1, stamp(s.now))
+		s.wake = nextRetirement(next, -1)
+		return next, nil
 	}
-	return accepted
+	return accepted, nil
 }
 
 // publish writes the record with these digests unless it is so already.
@@ -185,7 +196,7 @@ func settledVersion(record *corev1.Secret, published, want *registration.Client)
 		return ""
 	}
 	for _, d := range want.Digests {
-		if d.Until.IsZero() && !contains(published.Digests, d.SHA256) {
+		if d.Until.IsZero() && position(published.Digests, d.Verifier()) < 0 {
 			return ""
 		}
 	}
@@ -234,21 +245,21 @@ func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientSc
 	if !s.secretReady || s.want.Public {
 		return nil
 	}
-	held := s.credential.value.Digest()
+	held := find(s.want.Digests, s.credential.value)
 	digests := retire(s.want.Digests, held, stamp(s.now))
 	if !slices.Equal(digests, s.want.Digests) {
 		// A cache that is behind must not retire what the Secret holds by now.
 		if err := r.readSecret(ctx, s); err != nil {
 			return err
 		}
-		if !forClient(s.secret, s.client.UID) || secretValue(s.secret).Digest() != held {
+		if !forClient(s.secret, s.client.UID) || find(s.want.Digests, secretValue(s.secret)) != held {
 			return errStale
 		}
 		if err := r.publish(ctx, s, digests); err != nil {
 			return err
 		}
 	}
-	s.wake = nextRetirement(digests, held)
+	s.wake = nextRetirement(digests, find(digests, s.credential.value))
 	return nil
 }
 

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -54,6 +55,12 @@ func (r *clientReconciler) accept(ctx context.Context, s *clientScope) error {
 	want, problem := desiredClient(s.client, issuer)
 	if problem != nil {
 		return problem
+	}
+	if err := r.permit(ctx, s.client, server); err != nil {
+		return err
+	}
+	if err := r.claim(ctx, want); err != nil {
+		return err
 	}
 	s.want, s.issuer, s.issuerVersion, s.secretName = want, issuer, version, secretName(s.client)
 	return nil
@@ -178,7 +185,7 @@ func desiredClient(oc *v1alpha1.OAuthClient, issuer *registration.Server) (regis
 		Namespace:               oc.Namespace,
 		Name:                    oc.Name,
 		AuthorizationServer:     issuer.Name,
-		ClientID:                registration.ClientID(oc.Namespace, oc.Name),
+		ClientID:                clientID(oc),
 		DisplayName:             spec.DisplayName,
 		Public:                  spec.Type == v1alpha1.ClientTypePublic,
 		RedirectURIs:            texts(spec.RedirectURIs),
@@ -186,6 +193,17 @@ func desiredClient(oc *v1alpha1.OAuthClient, issuer *registration.Server) (regis
 		GrantTypes:              texts(spec.GrantTypes),
 		TokenEndpointAuthMethod: string(spec.TokenEndpointAuthMethod),
 		PKCERequired:            spec.PKCE != v1alpha1.PKCEOptional,
+		PostLogoutRedirectURIs:  texts(spec.PostLogoutRedirectURIs),
+		AllowedUsers:            spec.AllowedUsers,
+		AllowedGroups:           spec.AllowedGroups,
+		Consent:                 string(spec.Consent),
+		Lifetimes:               clientLifetimes(spec.Lifetimes),
+		IDTokenAlg:              string(spec.IDTokenSignedResponseAlg),
+		AccessTokenAlg:          string(spec.AccessTokenSigningAlg),
+		ClientURI:               string(spec.ClientURI),
+		LogoURI:                 string(spec.LogoURI),
+		PolicyURI:               string(spec.PolicyURI),
+		TOSURI:                  string(spec.TOSURI),
 	}
 	if want.DisplayName == "" {
 		want.DisplayName = oc.Name
@@ -222,7 +240,26 @@ func offered(scopes []registration.Scope) string {
 	return strings.Join(names, ", ")
 }
 
+// clientID is oc's client_id.
+func clientID(oc *v1alpha1.OAuthClient) string {
+	return cmp.Or(oc.Spec.ClientID, registration.ClientID(oc.Namespace, oc.Name))
+}
+
+func clientLifetimes(l *v1alpha1.ClientLifetimes) registration.ClientLifetimes {
+	if l == nil {
+		return registration.ClientLifetimes{}
+	}
+	return registration.ClientLifetimes{
+		AccessToken: duration(l.AccessToken), IDToken: duration(l.IDToken),
+		RefreshToken: duration(l.RefreshToken), RefreshTokenIdle: duration(l.RefreshTokenIdle),
+	}
+}
+
+// texts is nil for none, so that a record says nothing of a list that is empty.
 func texts[T ~string](in []T) []string {
+	if len(in) == 0 {
+		return nil
+	}
 	out := make([]string, len(in))
 	for i, t := range in {
 		out[i] = string(t)

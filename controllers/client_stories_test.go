@@ -70,7 +70,7 @@ var _ = Describe("An OAuthClient that is applied", func() {
 			RedirectURIs:            []string{"https://wiki.example.com/callback"},
 			Scopes:                  []string{"openid", "offline_access"},
 			GrantTypes:              []string{"authorization_code", "refresh_token"},
-			TokenEndpointAuthMethod: "client_secret_basic", PKCERequired: true,
+			TokenEndpointAuthMethod: "client_secret_basic", PKCERequired: true, Consent: "Once",
 			Digests: []registration.Digest{{SHA256: value.Digest(), Since: stamp(w.clock.Now())}},
 		}))
 		kept := fetch(ctx, w.recordOf("wiki"))

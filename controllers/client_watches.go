@@ -25,7 +25,7 @@ import (
 
 // setupClients adds the OAuthClient controller to mgr.
 func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
-	r := &clientReconciler{shared: s, parking: newParking(parkingLimit), stopclock: newStopclock()}
+	r := &clientReconciler{shared: s, usage: unreported{}, parking: newParking(parkingLimit), stopclock: newStopclock()}
 	gate := tracker.subscribe(r.everyone)
 	r.gate = gate
 	return ctrl.NewControllerManagedBy(mgr).

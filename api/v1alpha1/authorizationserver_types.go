@@ -93,6 +93,13 @@ type AuthorizationServerSpec struct {
 	// +default={}
 	Signing Signing `json:"signing,omitempty,omitzero"`
 
+	// policy says which namespaces may register what. Without it, every namespace may
+	// register Confidential and Public clients with any redirect URI and any of this
+	// server's scopes and grant types; no client may skip consent or have longer
+	// lifetimes than the server's.
+	// +optional
+	Policy *Policy `json:"policy,omitempty"`
+
 	// identityProviders are where a person's login is verified.
 	// +required
 	// +listType=map
@@ -101,6 +108,99 @@ type AuthorizationServerSpec struct {
 	// +kubebuilder:validation:MaxItems=1
 	IdentityProviders []IdentityProvider `json:"identityProviders"`
 }
+
+// Policy says which namespaces may register what.
+type Policy struct {
+	// rules are tried in order: the first whose namespaceSelector fits a client's
+	// namespace decides, alone. A namespace that none fits may not register clients.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Rules []PolicyRule `json:"rules"`
+}
+
+// PolicyRule is what the namespaces that it fits may register. A field that is left
+// out allows what the server allows without a policy.
+type PolicyRule struct {
+	// name tells this rule apart, in messages to app teams too.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a rule's name consists of lower-case letters, digits and hyphens, and begins and ends with a letter or digit"
+	Name string `json:"name"`
+
+	// namespaceSelector is compared with the labels of a client's namespace, of which
+	// kubernetes.io/metadata.name is its name. Without it, the rule fits all.
+	// +optional
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// clientTypes are the types that a client may have.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	ClientTypes []ClientType `json:"clientTypes,omitempty"`
+
+	// redirectSchemes are the schemes that redirect URIs, those for after a logout
+	// included, may have: https, http (of loopback addresses), or an app's own, such
+	// as com.example.app.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	RedirectSchemes []RedirectScheme `json:"redirectSchemes,omitempty"`
+
+	// redirectHosts are the hosts that https redirect URIs, those for after a logout
+	// included, may have: a host such as wiki.example.com, or *.example.com for all
+	// hosts below example.com. Upper and lower case are the same.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	RedirectHosts []HostPattern `json:"redirectHosts,omitempty"`
+
+	// scopes are those that a client may have.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Scopes []Scope `json:"scopes,omitempty"`
+
+	// grantTypes are those that a client may have.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	GrantTypes []GrantType `json:"grantTypes,omitempty"`
+
+	// consentModes are those that a client may have. Without it, Always and Once.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=3
+	ConsentModes []ConsentMode `json:"consentModes,omitempty"`
+
+	// maxLifetimes are the longest that a client may give itself, instead of the
+	// server's own lifetimes.
+	// +optional
+	MaxLifetimes *ClientLifetimes `json:"maxLifetimes,omitempty"`
+}
+
+// RedirectScheme is the scheme of a redirect URI.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=128
+// +kubebuilder:validation:XValidation:rule="self.matches('^(https|http|[a-z][a-z0-9+-]*([.][a-z0-9+-]+)+)$')",message="a scheme is https, http, or an app's own, which has a dot, for example com.example.app"
+type RedirectScheme string
+
+// HostPattern is a host, or *. and a domain for all hosts below that.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.matches('^([*][.])?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$|^[[][0-9A-Fa-f:.]+[]]$')",message="a host pattern is a host such as wiki.example.com, without scheme, port or path, or *.example.com for all hosts below example.com"
+type HostPattern string
 
 // ScopeSpec is a scope and the words in which a person is asked for it.
 type ScopeSpec struct {

@@ -53,6 +53,26 @@ const (
 	// ReasonIssuerConflict: an older AuthorizationServer has the same issuer.
 	ReasonIssuerConflict = "IssuerConflict"
 
+	// ReasonPolicyViolation: the AuthorizationServer's policy does not allow the
+	// client, so its registration is withdrawn.
+	ReasonPolicyViolation = "PolicyViolation"
+	// ReasonClientIDTaken: another OAuthClient of the same AuthorizationServer has the
+	// client_id.
+	ReasonClientIDTaken = "ClientIDTaken"
+	// ReasonAuthorizationServerDeleting: the AuthorizationServer is being deleted and
+	// takes no further clients.
+	ReasonAuthorizationServerDeleting = "AuthorizationServerDeleting"
+	// ReasonClientsRemain: an AuthorizationServer is being deleted and still has
+	// clients.
+	ReasonClientsRemain = "ClientsRemain"
+	// ReasonPaused: the annotation clientele.dev/paused holds further changes.
+	ReasonPaused = "Paused"
+
+	// ReasonInvalidTemplate: a template of the Secret cannot be rendered.
+	ReasonInvalidTemplate = "InvalidTemplate"
+	// ReasonInvalidSecret: a Secret that credentials are taken from does not hold any
+	// that can be used.
+	ReasonInvalidSecret = "InvalidSecret" //nolint:gosec // a reason, and no credential
 	// ReasonSecretWritten: the Secret holds the credentials.
 	ReasonSecretWritten = "SecretWritten"
 	// ReasonSecretNotOwned: a Secret of that name exists and is not ours to touch.
@@ -71,7 +91,7 @@ const (
 	// ReasonFailed: a write or read failed and is being retried.
 	ReasonFailed = "Failed"
 
-	// ReasonSecretNotFound: the Secret of an identity provider does not exist.
+	// ReasonSecretNotFound: a Secret that is referred to does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
 	// ReasonInvalidUsers: the users in an identity provider's Secret are not valid.
 	ReasonInvalidUsers = "InvalidUsers"

@@ -7,10 +7,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// Annotations on an OAuthClient that its app team sets.
+const (
+	// AnnotationRotate asks for another client secret whenever its value changes to
+	// one that is not empty, for example: kubectl annotate --overwrite oauthclient/NAME
+	// clientele.dev/rotate="$(date)".
+	AnnotationRotate = "clientele.dev/rotate"
+	// AnnotationRevoke names client secrets that are no longer accepted, by their ids
+	// in status.credentials, with commas between them. The current one is replaced
+	// first, at once.
+	AnnotationRevoke = "clientele.dev/revoke"
+	// AnnotationPaused, with the value "true", leaves the Secret and the registration
+	// as they are. What policy takes away, and deletion, is not held up by it.
+	AnnotationPaused = "clientele.dev/paused"
+)
+
 // OAuthClient is one OAuth 2.0 client. Applying it registers the client with an
 // AuthorizationServer of this cluster and writes the client's credentials and
 // the server's endpoint URLs into a Secret beside it, for the app to mount. The
-// client_id is "<namespace>.<name>" and never changes.
+// client_id is "<namespace>.<name>", or spec.clientID, and never changes.
 //
 // Wait for it with: kubectl wait --for=condition=Ready oauthclient/NAME
 //
@@ -23,6 +38,7 @@ import (
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretName`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Next Rotation",type=string,format=date-time,priority=1,JSONPath=`.status.nextRotation`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 100",message="metadata.name is part of the client_id and may have at most 100 characters; choose a shorter name"
 type OAuthClient struct {
@@ -54,6 +70,11 @@ type OAuthClientList struct {
 // +kubebuilder:validation:XValidation:rule="self.type != 'Confidential' || !has(self.tokenEndpointAuthMethod) || self.tokenEndpointAuthMethod != 'none'",fieldPath=".tokenEndpointAuthMethod",message="a Confidential client must authenticate: use client_secret_basic or client_secret_post, or set type to Public"
 // +kubebuilder:validation:XValidation:rule="self.type != 'Public' || self.pkce == 'Required'",fieldPath=".pkce",message="PKCE is the only protection of a Public client's code: set pkce to Required, or type to Confidential"
 // +kubebuilder:validation:XValidation:rule="!self.scopes.exists(s, s == 'offline_access') || self.grantTypes.exists(g, g == 'refresh_token')",fieldPath=".scopes",message="the scope offline_access asks for refresh tokens: add refresh_token to grantTypes, or remove offline_access"
+// +kubebuilder:validation:XValidation:rule="has(self.clientID) == has(oldSelf.clientID) && (!has(self.clientID) || self.clientID == oldSelf.clientID)",fieldPath=".clientID",message="apps, grants and consents know a client by its client_id, so it cannot change: create another OAuthClient"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Public' || !has(self.clientSecretRef)",fieldPath=".clientSecretRef",message="a Public client has no secret: remove clientSecretRef, or set type to Confidential"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Public' || !has(self.rotation)",fieldPath=".rotation",message="a Public client has no secret to rotate: remove rotation, or set type to Confidential"
+// +kubebuilder:validation:XValidation:rule="!has(self.clientSecretRef) || !has(self.rotation) || (!has(self.rotation.interval) && !has(self.rotation.window))",fieldPath=".rotation",message="a secret that you bring changes when you change it: remove rotation.interval and rotation.window, or clientSecretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.clientSecretRef) || !has(self.secret) || !has(self.secret.adopt) || !self.secret.adopt",fieldPath=".secret.adopt",message="the credentials come either from clientSecretRef or from the Secret that is adopted: remove one of the two"
 // +kubebuilder:validation:XValidation:rule="self.type == 'Public' || self.redirectURIs.all(u, u.startsWith('https://') || u.startsWith('http://'))",fieldPath=".redirectURIs",message="a scheme other than https is for native apps, which are Public clients: use an https URI, or set type to Public"
 type OAuthClientSpec struct {
 	// displayName is what a person reads at login and consent. The object's name
@@ -62,6 +83,42 @@ type OAuthClientSpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]<>]*$')",message="a display name is plain text: use no line breaks or other control characters, and neither < nor >"
 	DisplayName string `json:"displayName,omitempty"`
+
+	// clientID is a client_id of your own, for an app that has one already: 1 to 256
+	// visible ASCII characters. It must be unique among the clients of its
+	// AuthorizationServer; the first to have it keeps it. Without it, the client_id
+	// is "<namespace>.<name>". An id that begins like that, with a namespace and a
+	// dot, must begin with the namespace of this OAuthClient. It cannot change.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="a client_id consists of visible ASCII characters, without spaces (RFC 6749 appendix A.1)"
+	ClientID string `json:"clientID,omitempty"`
+
+	// clientSecretRef names a key of a Secret in this namespace that holds a client
+	// secret of your own. None is minted; while the Secret or the key is missing, the
+	// client waits for it. A change of the value is followed like a rotation: the new
+	// one is accepted before it is written to the app's Secret, and the old one for
+	// the overlap after it.
+	// +optional
+	ClientSecretRef *SecretKeyReference `json:"clientSecretRef,omitempty"`
+
+	// clientURI is the app's home page, shown on the consent page.
+	// +optional
+	ClientURI WebURI `json:"clientURI,omitempty"`
+
+	// logoURI is a picture of the app, shown on the consent page. People's browsers
+	// load it from there.
+	// +optional
+	LogoURI WebURI `json:"logoURI,omitempty"`
+
+	// policyURI is the app's privacy policy, linked from the consent page.
+	// +optional
+	PolicyURI WebURI `json:"policyURI,omitempty"`
+
+	// tosURI is the app's terms of service, linked from the consent page.
+	// +optional
+	TOSURI WebURI `json:"tosURI,omitempty"`
 
 	// type says whether the app can keep a secret. Confidential, for an app that
 	// runs on a server, gets a client_secret. Public, for a browser or native app,
@@ -80,6 +137,72 @@ type OAuthClientSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	RedirectURIs []RedirectURI `json:"redirectURIs"`
+
+	// postLogoutRedirectURIs are compared byte for byte with the
+	// post_logout_redirect_uri of a logout (OpenID Connect RP-Initiated Logout 1.0
+	// section 3). They follow the rules of redirectURIs.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	PostLogoutRedirectURIs []RedirectURI `json:"postLogoutRedirectURIs,omitempty"`
+
+	// backchannelLogoutURI is not supported by the server yet, and refused.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="back-channel logout is not supported yet: remove backchannelLogoutURI"
+	BackchannelLogoutURI string `json:"backchannelLogoutURI,omitempty"`
+
+	// audiences are not supported by the server yet, and refused.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="access tokens for other audiences are not supported yet: remove audiences"
+	Audiences []string `json:"audiences,omitempty"`
+
+	// allowedUsers are the usernames of the people who may sign in to this client,
+	// beside the members of allowedGroups. Without both, everybody may. Whoever may
+	// not is refused at sign-in, and at the next refresh.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	AllowedUsers []string `json:"allowedUsers,omitempty"`
+
+	// allowedGroups are the groups whose members may sign in to this client, beside
+	// allowedUsers.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	AllowedGroups []string `json:"allowedGroups,omitempty"`
+
+	// consent says when a person is asked whether the client may have what it asks
+	// for: Once, and again when it asks for more; Always, at every sign-in; or Never,
+	// for an app of one's own organisation, where the AuthorizationServer's policy
+	// allows that.
+	// +optional
+	// +default="Once"
+	Consent ConsentMode `json:"consent,omitempty"`
+
+	// lifetimes are this client's own. They can be no longer than the
+	// AuthorizationServer's policy allows, which without one is what its lifetimes say.
+	// +optional
+	Lifetimes *ClientLifetimes `json:"lifetimes,omitempty"`
+
+	// idTokenSignedResponseAlg signs this client's ID tokens, instead of the
+	// AuthorizationServer's signing.idTokenAlg.
+	// +optional
+	IDTokenSignedResponseAlg SigningAlg `json:"idTokenSignedResponseAlg,omitempty"`
+
+	// accessTokenSigningAlg signs this client's access tokens, instead of the
+	// AuthorizationServer's signing.accessTokenAlg.
+	// +optional
+	AccessTokenSigningAlg SigningAlg `json:"accessTokenSigningAlg,omitempty"`
 
 	// scopes are the scopes that the client may ask for. A request for another one
 	// is refused. offline_access makes refresh tokens available.
@@ -117,9 +240,164 @@ type OAuthClientSpec struct {
 	// +optional
 	AuthorizationServerRef *AuthorizationServerReference `json:"authorizationServerRef,omitempty"`
 
-	// secret says where the credentials are written.
+	// secret says where the credentials are written, and in which form.
 	// +optional
 	Secret *SecretSpec `json:"secret,omitempty"`
+
+	// rotation says when the client secret is replaced by a new one, and how long the
+	// old one is accepted then. Without it the secret is replaced on request only,
+	// with the annotation clientele.dev/rotate.
+	// +optional
+	Rotation *Rotation `json:"rotation,omitempty"`
+
+	// grantDeletionPolicy says what becomes of the access that people have given the
+	// client when this OAuthClient is deleted. Revoke ends it. Retain keeps it for an
+	// OAuthClient of the same name and client_id that is created later, for as long
+	// as a refresh token can live.
+	// +optional
+	// +default="Revoke"
+	GrantDeletionPolicy GrantDeletionPolicy `json:"grantDeletionPolicy,omitempty"`
+}
+
+// WebURI is an https URI of a page or picture.
+//
+// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:XValidation:rule="size(self) == 0 || (self.matches('^https://[A-Za-z0-9._~-]+(:[0-9]{1,5})?([/?#][!#-;=?-[_a-z~]*)?$') && isURL(self))",message="use an https URI with a host, for example https://wiki.example.com/privacy"
+type WebURI string
+
+// ConsentMode says when a person is asked for consent.
+//
+// +kubebuilder:validation:Enum=Always;Once;Never
+type ConsentMode string
+
+const (
+	// ConsentAlways asks at every sign-in.
+	ConsentAlways ConsentMode = "Always"
+	// ConsentOnce asks until the person has allowed what is asked for.
+	ConsentOnce ConsentMode = "Once"
+	// ConsentNever does not ask.
+	ConsentNever ConsentMode = "Never"
+)
+
+// GrantDeletionPolicy says what becomes of a deleted client's grants.
+//
+// +kubebuilder:validation:Enum=Revoke;Retain
+type GrantDeletionPolicy string
+
+const (
+	// GrantsRevoke ends them.
+	GrantsRevoke GrantDeletionPolicy = "Revoke"
+	// GrantsRetain keeps them for a client of the same name and client_id.
+	GrantsRetain GrantDeletionPolicy = "Retain"
+)
+
+// ClientLifetimes are Go durations such as 5m and 24h.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.refreshTokenIdle) || !has(self.refreshToken) || duration(self.refreshTokenIdle) <= duration(self.refreshToken)",fieldPath=".refreshTokenIdle",message="refreshTokenIdle cannot be longer than refreshToken: shorten it, or lengthen refreshToken"
+type ClientLifetimes struct {
+	// accessToken is how long an access token is valid: 1m to 24h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="accessToken must be from 1m to 24h; let clients refresh instead of lengthening it"
+	AccessToken *metav1.Duration `json:"accessToken,omitempty"`
+
+	// idToken is how long an ID token is valid: 1m to 24h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="idToken must be from 1m to 24h"
+	IDToken *metav1.Duration `json:"idToken,omitempty"`
+
+	// refreshToken is how long a grant can be refreshed, however often it is used:
+	// 5m to 8760h (a year).
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('5m') && duration(self) <= duration('8760h')",message="refreshToken must be from 5m to 8760h"
+	RefreshToken *metav1.Duration `json:"refreshToken,omitempty"`
+
+	// refreshTokenIdle is how long a refresh token that is not used stays valid:
+	// 5m to 8760h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('5m') && duration(self) <= duration('8760h')",message="refreshTokenIdle must be from 5m to 8760h"
+	RefreshTokenIdle *metav1.Duration `json:"refreshTokenIdle,omitempty"`
+}
+
+// SecretKeyReference names a key of a Secret in the OAuthClient's namespace.
+type SecretKeyReference struct {
+	// name is the Secret's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a Secret's name consists of lower-case letters, digits, hyphens and dots, and begins and ends with a letter or digit, for example wiki-oauth"
+	Name string `json:"name"`
+
+	// key is the key whose value is meant.
+	// +optional
+	// +default="client_secret"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="a key of a Secret consists of letters, digits, hyphens, underscores and dots"
+	Key string `json:"key,omitempty"`
+}
+
+// Rotation says when a client secret is replaced.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.quietTimeout) || has(self.quietPeriod)",fieldPath=".quietTimeout",message="quietTimeout bounds the wait for quietPeriod: set quietPeriod as well, or remove quietTimeout"
+type Rotation struct {
+	// interval is the age at which the secret is replaced: 1h to 43800h (five years).
+	// Each client's turn comes up to a tenth of it earlier, so that clients that were
+	// created together are not rotated together.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('43800h')",message="interval must be from 1h to 43800h"
+	Interval *metav1.Duration `json:"interval,omitempty"`
+
+	// window says when a rotation that is due may begin. With a window and no
+	// interval, the secret is replaced once in every window. A rotation on request
+	// does not wait for it.
+	// +optional
+	Window *RotationWindow `json:"window,omitempty"`
+
+	// overlap is how long an old secret is accepted after a new one has taken its
+	// place in the app's Secret: 1m to 8760h. It must be longer than it takes until
+	// every Pod of the app uses the new one.
+	// +optional
+	// +default="24h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('8760h')",message="overlap must be from 1m to 8760h; to end a secret that leaked at once, use the annotation clientele.dev/revoke"
+	Overlap *metav1.Duration `json:"overlap,omitempty"`
+
+	// quietPeriod makes an old secret be accepted, after its overlap, until nobody
+	// has used it for so long: 15m to 720h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('15m') && duration(self) <= duration('720h')",message="quietPeriod must be from 15m to 720h"
+	QuietPeriod *metav1.Duration `json:"quietPeriod,omitempty"`
+
+	// quietTimeout is how long after the overlap an old secret ends even if it is
+	// still used: 1h to 8760h. It is 168h where quietPeriod is set and this is not.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="quietTimeout must be from 1h to 8760h"
+	QuietTimeout *metav1.Duration `json:"quietTimeout,omitempty"`
+}
+
+// RotationWindow is a time that comes again and again.
+type RotationWindow struct {
+	// schedule is when a window opens, in cron's five fields: minute, hour, day of
+	// the month, month and day of the week, for example "0 3 * * SUN".
+	// +required
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=100
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^ =@]+( +[^ =]+){4}$')",message="a schedule has cron's five fields: minute, hour, day of the month, month and day of the week, for example \"0 3 * * SUN\"; say the time zone in timeZone"
+	Schedule string `json:"schedule"`
+
+	// duration is how long a window stays open: 5m to 24h. Each client has its own
+	// moment in it.
+	// +optional
+	// +default="1h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('5m') && duration(self) <= duration('24h')",message="duration must be from 5m to 24h"
+	Duration *metav1.Duration `json:"duration,omitempty"`
+
+	// timeZone is the IANA time zone of schedule, for example Europe/Berlin.
+	// +optional
+	// +default="Etc/UTC"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_+/-]+$') && self != 'Local'",message="a time zone has its IANA name, for example Europe/Berlin or Etc/UTC"
+	TimeZone string `json:"timeZone,omitempty"`
 }
 
 // ClientType is RFC 6749 section 2.1's client type.
@@ -204,18 +482,132 @@ type AuthorizationServerReference struct {
 	Name string `json:"name"`
 }
 
-// SecretSpec says where a client's credentials are written.
+// SecretSpec says where a client's credentials are written, and in which form.
 type SecretSpec struct {
 	// name is the Secret's name, in the OAuthClient's namespace. The OAuthClient's
 	// own name is used when it is empty. A Secret that exists already and belongs
-	// to something else is never overwritten. Its keys are client_id,
-	// client_secret (of a Confidential client), issuer, authorization_endpoint,
-	// token_endpoint, userinfo_endpoint and jwks_uri.
+	// to something else is never overwritten, unless adopt says so.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a Secret's name consists of lower-case letters, digits, hyphens and dots, and begins and ends with a letter or digit, for example wiki-oauth"
 	Name string `json:"name,omitempty"`
+
+	// type is the Secret's type. A change makes the Secret anew, with the same
+	// credentials.
+	// +optional
+	// +default="Opaque"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('kubernetes.io/') && !self.startsWith('bootstrap.kubernetes.io/') && self.matches('^[-._/a-zA-Z0-9]+$')",message="use Opaque or a type of your own; the types of kubernetes.io have a meaning that these credentials do not fit"
+	Type string `json:"type,omitempty"`
+
+	// labels are added to the Secret. Those that others have added stay.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && size(self[k]) <= 63 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$') && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))",message="a label's key is a name of at most 63 letters, digits, hyphens, underscores and dots, perhaps after a domain and a slash; its value is of the same form"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k.startsWith('clientele.dev/') || k == 'app.kubernetes.io/managed-by')",message="labels of clientele.dev/ and app.kubernetes.io/managed-by are Clientele's own: remove them"
+	Labels map[string]SecretLabelValue `json:"labels,omitempty"`
+
+	// annotations are added to the Secret. Those that others have added stay.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="an annotation's key is a name of at most 63 letters, digits, hyphens, underscores and dots, perhaps after a domain and a slash"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k.startsWith('clientele.dev/') || k == 'kubectl.kubernetes.io/last-applied-configuration')",message="annotations of clientele.dev/, and kubectl's, have a meaning of their own: remove them"
+	Annotations map[string]SecretAnnotationValue `json:"annotations,omitempty"`
+
+	// keys gives built-in keys other names, for an app that expects them, for example
+	// client_id: OIDC_CLIENT_ID. The built-in keys are client_id, client_secret (of a
+	// Confidential client), issuer, openid_configuration, authorization_endpoint,
+	// token_endpoint, userinfo_endpoint, jwks_uri, end_session_endpoint and scope.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=10
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k in ['client_id', 'client_secret', 'issuer', 'openid_configuration', 'authorization_endpoint', 'token_endpoint', 'userinfo_endpoint', 'jwks_uri', 'end_session_endpoint', 'scope'])",message="the built-in keys are client_id, client_secret, issuer, openid_configuration, authorization_endpoint, token_endpoint, userinfo_endpoint, jwks_uri, end_session_endpoint and scope"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, self[k].matches('^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$'))",message="a key of a Secret consists of letters, digits, hyphens, underscores and dots, and here does not begin with a dot"
+	Keys map[string]SecretKeyName `json:"keys,omitempty"`
+
+	// template adds keys whose values are rendered from Go templates.
+	// +optional
+	Template *SecretTemplate `json:"template,omitempty"`
+
+	// adopt takes over a Secret of this name that nothing else controls, with the
+	// client_secret that it holds, for moving an app here without touching it. Its
+	// client_id must be this client's: set clientID to it.
+	// +optional
+	Adopt bool `json:"adopt,omitempty"`
+
+	// deletionPolicy says what becomes of the Secret when this OAuthClient is
+	// deleted. Retain leaves it, and an OAuthClient of the same name that is created
+	// later takes it over.
+	// +optional
+	// +default="Delete"
+	DeletionPolicy SecretDeletionPolicy `json:"deletionPolicy,omitempty"`
 }
+
+// SecretLabelValue is the value of a label.
+//
+// +kubebuilder:validation:MaxLength=63
+type SecretLabelValue string
+
+// SecretAnnotationValue is the value of an annotation.
+//
+// +kubebuilder:validation:MaxLength=4096
+type SecretAnnotationValue string
+
+// SecretKeyName is a key of a Secret.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+type SecretKeyName string
+
+// SecretDeletionPolicy says what becomes of a deleted client's Secret.
+//
+// +kubebuilder:validation:Enum=Delete;Retain
+type SecretDeletionPolicy string
+
+const (
+	// SecretDelete deletes it.
+	SecretDelete SecretDeletionPolicy = "Delete"
+	// SecretRetain leaves it where it is.
+	SecretRetain SecretDeletionPolicy = "Retain"
+)
+
+// SecretTemplate makes keys of a Secret from Go templates.
+type SecretTemplate struct {
+	// mergePolicy says whether data comes beside the built-in keys (Merge) or instead
+	// of them (Replace). With Replace the client_secret also stays under the key
+	// .client_secret, so that another template does not need another secret.
+	// +optional
+	// +default="Merge"
+	MergePolicy SecretMergePolicy `json:"mergePolicy,omitempty"`
+
+	// data are Go templates (text/template) by the key that each one's result is
+	// written to. They see the built-in keys as .client_id, .client_secret and so on,
+	// the lists .scopes and .redirect_uris, and .name, .namespace and .display_name.
+	// docs/templates.md lists the functions. A template has at most 16 KiB, and so
+	// has its result.
+	// +required
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 253 && k.matches('^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$'))",message="a key of a Secret consists of letters, digits, hyphens, underscores and dots, and here does not begin with a dot"
+	Data map[string]TemplateText `json:"data"`
+}
+
+// SecretMergePolicy says how templates and built-in keys go together.
+//
+// +kubebuilder:validation:Enum=Merge;Replace
+type SecretMergePolicy string
+
+const (
+	// SecretMerge writes both.
+	SecretMerge SecretMergePolicy = "Merge"
+	// SecretReplace leaves the built-in keys out.
+	SecretReplace SecretMergePolicy = "Replace"
+)
+
+// TemplateText is a Go template.
+//
+// +kubebuilder:validation:MaxLength=16384
+type TemplateText string
 
 // OAuthClientStatus is what the controller reports of a client.
 type OAuthClientStatus struct {
@@ -244,4 +636,56 @@ type OAuthClientStatus struct {
 	// secretName is the name of the Secret that holds the credentials.
 	// +optional
 	SecretName string `json:"secretName,omitempty"`
+
+	// credentials are the client secrets that are accepted, newest first. None is
+	// shown itself.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=32
+	Credentials []CredentialStatus `json:"credentials,omitempty"`
+
+	// nextRotation is when the secret is replaced next by schedule.
+	// +optional
+	NextRotation *metav1.Time `json:"nextRotation,omitempty"`
 }
+
+// CredentialStatus is one client secret that is accepted.
+type CredentialStatus struct {
+	// id tells this secret apart. It is the beginning of the digest that the server
+	// knows, and what the annotation clientele.dev/revoke names.
+	// +required
+	ID string `json:"id"`
+
+	// state is Current for the one in the app's Secret, Pending for one that comes
+	// next, and Retiring for one that was replaced and ends.
+	// +required
+	State CredentialState `json:"state"`
+
+	// since is when the secret was first accepted.
+	// +required
+	Since metav1.Time `json:"since"`
+
+	// until is when a Retiring secret ends; later, where it must be quiet first.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+
+	// lastUsed is when a replica last saw the client authenticate with it: some
+	// minutes old for a Retiring secret, and to the hour for others.
+	// +optional
+	LastUsed *metav1.Time `json:"lastUsed,omitempty"`
+}
+
+// CredentialState says where in its life a client secret is.
+//
+// +kubebuilder:validation:Enum=Current;Pending;Retiring
+type CredentialState string
+
+const (
+	// CredentialCurrent is in the app's Secret.
+	CredentialCurrent CredentialState = "Current"
+	// CredentialPending is accepted and not in the app's Secret yet.
+	CredentialPending CredentialState = "Pending"
+	// CredentialRetiring was replaced and is accepted until its overlap has passed.
+	CredentialRetiring CredentialState = "Retiring"
+)

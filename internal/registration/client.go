@@ -8,6 +8,9 @@
 package registration
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +35,13 @@ const (
 	AuthMethodNone  = "none"
 )
 
+// When a person is asked for consent.
+const (
+	ConsentAlways = "Always"
+	ConsentOnce   = "Once"
+	ConsentNever  = "Never"
+)
+
 // Client is what the authserver knows of an OAuthClient.
 type Client struct {
 	Version int `json:"version"`
@@ -51,19 +61,70 @@ type Client struct {
 	GrantTypes              []string `json:"grantTypes"`
 	TokenEndpointAuthMethod string   `json:"tokenEndpointAuthMethod"`
 	PKCERequired            bool     `json:"pkceRequired,omitempty"`
+
+	// PostLogoutRedirectURIs are those of OpenID Connect RP-Initiated Logout 1.0
+	// section 3.
+	PostLogoutRedirectURIs []string `json:"postLogoutRedirectURIs,omitempty"`
+	// AllowedUsers and AllowedGroups are who may sign in, by username and by group:
+	// whoever is in one of them. If both are empty, everybody may.
+	AllowedUsers  []string `json:"allowedUsers,omitempty"`
+	AllowedGroups []string `json:"allowedGroups,omitempty"`
+	// Consent is one of the Consent constants; empty means ConsentOnce.
+	Consent string `json:"consent,omitempty"`
+	// Lifetimes are this client's own; those that are zero are the server's.
+	Lifetimes ClientLifetimes `json:"lifetimes,omitzero"`
+	// IDTokenAlg and AccessTokenAlg are this client's own; empty ones are the server's.
+	IDTokenAlg     string `json:"idTokenAlg,omitempty"`
+	AccessTokenAlg string `json:"accessTokenAlg,omitempty"`
+	// The pages and the picture that a person sees at consent.
+	ClientURI string `json:"clientURI,omitempty"`
+	LogoURI   string `json:"logoURI,omitempty"`
+	PolicyURI string `json:"policyURI,omitempty"`
+	TOSURI    string `json:"tosURI,omitempty"`
+
+	// GrantUID is what grants carry instead of UID if it is not empty: the UID of an
+	// earlier OAuthClient of this name, whose grants were to be retained.
+	GrantUID string `json:"grantUID,omitempty"`
+	// Withdrawn says that the client is not registered: the server knows it no more
+	// than one that never was. What else the record says is for when it is again.
+	Withdrawn bool `json:"withdrawn,omitempty"`
 	// Digests are of every secret that is accepted, oldest first.
 	Digests []Digest `json:"digests,omitempty"`
 }
 
-// Digest stands for one client secret.
+// ClientLifetimes are a client's own, stored as whole nanoseconds.
+type ClientLifetimes struct {
+	AccessToken      time.Duration `json:"accessToken,omitempty"`
+	IDToken          time.Duration `json:"idToken,omitempty"`
+	RefreshToken     time.Duration `json:"refreshToken,omitempty"`
+	RefreshTokenIdle time.Duration `json:"refreshTokenIdle,omitempty"`
+}
+
+// Digest stands for one client secret: by SHA256 if it was minted, and by Argon2id
+// if a person brought it.
 type Digest struct {
-	// SHA256 is credential.Digest of the secret.
-	SHA256 string `json:"sha256"`
+	// SHA256 is credential.Secret.Digest of the secret.
+	SHA256 string `json:"sha256,omitempty"`
+	// Argon2id is credential.Secret.Hash of the secret.
+	Argon2id string `json:"argon2id,omitempty"`
 	// Since is when the digest was first published.
 	Since time.Time `json:"since"`
 	// Until is set once a newer secret has taken this one's place in the app's
 	// Secret: the manager drops the digest after it. It is zero before.
 	Until time.Time `json:"until,omitzero"`
+	// Request is the rotation request that the secret answers; see the annotation
+	// clientele.dev/rotate.
+	Request string `json:"request,omitempty"`
+}
+
+// Verifier is what a secret is compared with: SHA256 or Argon2id, whichever there
+// is. No two digests have the same.
+func (d Digest) Verifier() string { return cmp.Or(d.SHA256, d.Argon2id) }
+
+// ID is a short name of the secret for people. It tells nothing of the secret.
+func (d Digest) ID() string {
+	sum := sha256.Sum256([]byte(d.Verifier()))
+	return hex.EncodeToString(sum[:6])
 }
 
 // ClientID is the client_id of an OAuthClient. A namespace has no dot, so two
@@ -122,10 +183,29 @@ func (c Client) Validate() error {
 			refuse("grantTypes[%d] is not supported", i)
 		}
 	}
-	if err := c.validateAuthentication(); err != nil {
-		errs = append(errs, err)
+	for i, u := range c.PostLogoutRedirectURIs {
+		if err := ValidateRedirectURI(u, c.Public); err != nil {
+			refuse("postLogoutRedirectURIs[%d]: %w", i, err)
+		}
 	}
+	errs = append(errs, c.validateAuthentication(), c.validateTerms())
 	return errors.Join(errs...)
+}
+
+// validateTerms checks what decides who gets which tokens, and for how long.
+func (c Client) validateTerms() error {
+	l := c.Lifetimes
+	switch {
+	case !slices.Contains([]string{"", ConsentAlways, ConsentOnce, ConsentNever}, c.Consent):
+		return errors.New("consent is not supported")
+	case min(l.AccessToken, l.IDToken, l.RefreshToken, l.RefreshTokenIdle) < 0:
+		return errors.New("lifetimes: one is negative")
+	case !slices.Contains([]string{"", "RS256", "ES256"}, c.IDTokenAlg):
+		return errors.New("idTokenAlg is not supported")
+	case !slices.Contains([]string{"", "RS256", "ES256"}, c.AccessTokenAlg):
+		return errors.New("accessTokenAlg is not supported")
+	}
+	return nil
 }
 
 func (c Client) validateAuthentication() error {
@@ -142,8 +222,8 @@ func (c Client) validateAuthentication() error {
 		return errors.New("digests: a public client has none")
 	case len(c.Digests) > MaxDigests:
 		return fmt.Errorf("digests: more than %d", MaxDigests)
-	case slices.ContainsFunc(c.Digests, func(d Digest) bool { return d.SHA256 == "" }):
-		return errors.New("digests: one is empty")
+	case slices.ContainsFunc(c.Digests, func(d Digest) bool { return (d.SHA256 == "") == (d.Argon2id == "") }):
+		return errors.New("digests: one has not exactly one of sha256 and argon2id")
 	}
 	return nil
 }

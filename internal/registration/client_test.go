@@ -66,7 +66,7 @@ func TestClient_Validate(t *testing.T) {
 		{"basic for a public client", func(c *Client) { public(c); c.TokenEndpointAuthMethod = AuthMethodBasic }, "tokenEndpointAuthMethod"},
 		{"a public client without PKCE", func(c *Client) { public(c); c.PKCERequired = false }, "pkceRequired"},
 		{"a public client with a digest", func(c *Client) { d := c.Digests; public(c); c.Digests = d }, "a public client has none"},
-		{"an empty digest", func(c *Client) { c.Digests[0].SHA256 = "" }, "one is empty"},
+		{"an empty digest", func(c *Client) { c.Digests[0].SHA256 = "" }, "one has not exactly one"},
 		{"too many digests", func(c *Client) {
 			for len(c.Digests) <= MaxDigests {
 				c.Digests = append(c.Digests, c.Digests[0])

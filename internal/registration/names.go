@@ -21,11 +21,16 @@ const (
 	RecordCredentials = "credentials"
 	// RecordReplica labels the Lease of a running authserver.
 	RecordReplica = "replica"
+	// RecordUsage labels the Secret in which a replica reports which client secrets it
+	// has seen used, under KeyUsage.
+	RecordUsage = "usage"
 
 	// KeyClient is the key of a Client's record in its Secret.
 	KeyClient = "registration.json"
 	// KeyServer is the key of a Server's record in its Secret.
 	KeyServer = "issuer.json"
+	// KeyUsage is the key of a replica's Usage in its Secret.
+	KeyUsage = "usage.json"
 	// KeyUsers is the key of the users in a Secret that an identity provider names.
 	KeyUsers = "users.yaml"
 
@@ -36,6 +41,13 @@ const (
 	// AnnotationLoaded stands on a replica's Lease: every Secret of the system
 	// namespace has been loaded up to this resourceVersion.
 	AnnotationLoaded = "clientele.dev/loaded-resource-version"
+	// AnnotationReported stands on a replica's Lease: all use of client secrets that
+	// the replica has seen until this time, of RFC 3339, is in its Usage.
+	AnnotationReported = "clientele.dev/usage-reported-until"
+	// AnnotationUnloaded stands on a replica's Lease: the names of the records, with
+	// commas between them, that it could not load and goes on without, or with what
+	// they said before.
+	AnnotationUnloaded = "clientele.dev/unloaded-records"
 )
 
 // ClientRecordName is the name of the Secret that holds an OAuthClient's record.
@@ -45,6 +57,9 @@ func ClientRecordName(namespace, name string) string {
 
 // ServerRecordName is the name of the Secret that holds an AuthorizationServer's record.
 func ServerRecordName(name string) string { return RecordServer + "-" + name }
+
+// UsageName is the name of the Secret in which a replica reports.
+func UsageName(replica string) string { return RecordUsage + "-" + replica }
 
 // KeysName is the name of the Secret that holds an AuthorizationServer's keys.
 func KeysName(server string) string { return RecordKeys + "-" + server }
