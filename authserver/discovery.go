@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/clientele-dev/clientele/authserver/keys"
 	"github.com/clientele-dev/clientele/authserver/oauth"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -47,6 +48,10 @@ type metadata struct {
 	RequestURIParameter bool `json:"request_uri_parameter_supported"`
 }
 
+// idTokenAlgs are what any client of an issuer can have its ID tokens signed with,
+// whatever the issuer's own choice is.
+var idTokenAlgs = []string{keys.RS256, keys.ES256}
+
 func metadataOf(i *registry.Issuer) metadata {
 	return metadata{
 		Issuer:                i.Issuer,
@@ -59,7 +64,7 @@ func metadataOf(i *registry.Issuer) metadata {
 		ResponseModes:         []string{"query"},
 		GrantTypes:            []string{registration.GrantAuthorizationCode, registration.GrantRefreshToken},
 		SubjectTypes:          []string{"public"},
-		IDTokenAlgs:           []string{i.Signing.IDTokenAlg},
+		IDTokenAlgs:           idTokenAlgs,
 		TokenAuthMethods: []string{
 			registration.AuthMethodBasic, registration.AuthMethodPost, registration.AuthMethodNone,
 		},
