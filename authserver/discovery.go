@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/clientele-dev/clientele/authserver/keys"
 	"github.com/clientele-dev/clientele/authserver/oauth"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -29,6 +30,7 @@ type metadata struct {
 	TokenEndpoint         string       `json:"token_endpoint"`
 	UserinfoEndpoint      string       `json:"userinfo_endpoint"`
 	JWKSURI               string       `json:"jwks_uri"`
+	EndSessionEndpoint    string       `json:"end_session_endpoint"`
 	Scopes                oauth.Scopes `json:"scopes_supported"`
 	ResponseTypes         []string     `json:"response_types_supported"`
 	ResponseModes         []string     `json:"response_modes_supported"`
@@ -47,6 +49,10 @@ type metadata struct {
 	RequestURIParameter bool `json:"request_uri_parameter_supported"`
 }
 
+// idTokenAlgs are what any client of an issuer can have its ID tokens signed with,
+// whatever the issuer's own choice is.
+var idTokenAlgs = []string{keys.RS256, keys.ES256}
+
 func metadataOf(i *registry.Issuer) metadata {
 	return metadata{
 		Issuer:                i.Issuer,
@@ -54,12 +60,13 @@ func metadataOf(i *registry.Issuer) metadata {
 		TokenEndpoint:         i.Issuer + registration.PathToken,
 		UserinfoEndpoint:      i.Issuer + registration.PathUserinfo,
 		JWKSURI:               i.Issuer + registration.PathJWKS,
+		EndSessionEndpoint:    i.Issuer + registration.PathEndSession,
 		Scopes:                i.ScopeNames(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
 		GrantTypes:            []string{registration.GrantAuthorizationCode, registration.GrantRefreshToken},
 		SubjectTypes:          []string{"public"},
-		IDTokenAlgs:           []string{i.Signing.IDTokenAlg},
+		IDTokenAlgs:           idTokenAlgs,
 		TokenAuthMethods: []string{
 			registration.AuthMethodBasic, registration.AuthMethodPost, registration.AuthMethodNone,
 		},

@@ -49,9 +49,9 @@ type issuance struct {
 // mint signs and seals, and does nothing else: whether its answer is given is
 // decided by the store afterwards.
 func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
-	life := r.issuer.Lifetimes
+	life := i.client.Lifetimes(r.issuer)
 	released := release(i.person, i.scopes)
-	access, err := r.issuer.Keys.SignAccess(r.issuer.Signing.AccessTokenAlg, token.Access{
+	access, err := r.issuer.Keys.SignAccess(i.client.AccessTokenAlg(r.issuer), token.Access{
 		Subject: i.login.Subject, Audience: []string{audiencePrefix + i.client.ID()}, ClientID: i.client.ID(),
 		Scope: i.scopes.String(), ID: tokenID(i.grant, s.newID()),
 		IssuedAt: r.now, Expires: r.now.Add(life.AccessToken), AuthTime: i.login.AuthTime, Person: released,
@@ -66,7 +66,7 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 	if i.scopes.Has(oauth.ScopeOpenID) {
 		// Claims in the ID token as well as at /userinfo: kube-apiserver and many
 		// in-cluster apps read them here alone.
-		answer.IDToken, err = r.issuer.Keys.SignID(r.issuer.Signing.IDTokenAlg, token.ID{
+		answer.IDToken, err = r.issuer.Keys.SignID(i.client.IDTokenAlg(r.issuer), token.ID{
 			Subject: i.login.Subject, ClientID: i.client.ID(), Nonce: i.nonce,
 			IssuedAt: r.now, Expires: r.now.Add(life.IDToken), AuthTime: i.login.AuthTime,
 			AccessToken: access, Person: released,

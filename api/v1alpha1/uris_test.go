@@ -232,6 +232,68 @@ func TestIssuer_APIServerAndRecordAgree(t *testing.T) {
 	}
 }
 
+func TestWebURI_APIServerAndRecordAgree(t *testing.T) {
+	const form = "use an https URI with a host, for example https://wiki.example.com/privacy"
+	for _, c := range []struct{ uri, want string }{
+		{"", ""},
+		{"https://wiki.example.com", ""},
+		{"https://wiki.example.com/", ""},
+		{"https://wiki.example.com/privacy?lang=en&x=%20#top", ""},
+		{"https://wiki.example.com:8443/logo.svg", ""},
+		{"https://wiki.example.com?x", ""},
+		{"https://WIKI.example.com/Logo.PNG", ""},
+		{"https://10.0.0.1/logo", ""},
+		{"https://wiki.example.com/a@b:c;d,e'f(g)*!~$&+=[", ""},
+		{"https://wiki.example.com/?a=%zz", ""}, // as Go's parser has it, only a path's escapes count
+		{"https://wiki.example.com/" + strings.Repeat("x", 487), ""},
+		{"https://wiki.example.com/" + strings.Repeat("x", 488), "may not be more than 512"},
+
+		{"https://wiki.example.com#top", form},
+		{"https://wiki.example.com/%zz", form},
+		{"https://wiki.example.com/%", form},
+		{"http://wiki.example.com/", form},
+		{"http://localhost/", form},
+		{"HTTPS://wiki.example.com/", form},
+		{"https:wiki.example.com", form},
+		{"https://", form},
+		{"https:///privacy", form},
+		{"https://:8443/", form},
+		{"https://user@wiki.example.com/", form},
+		{"https://wiki.example.com:/", form},
+		{"https://wiki.example.com:x/", form},
+		{"https://wiki.example.com:123456/", form},
+		{"https://[2001:db8::1]/", form},
+		{"https://wiki.example.com;evil.example/", form},
+		{"https://wiki.example.com,evil.example/", form},
+		{"https://*.example.com/", form},
+		{"https://wiki.example.com' 'unsafe-inline'/", form},
+		{"https://wiki.example.com/a b", form},
+		{"https://wiki.example.com/\"><script>", form},
+		{`https://wiki.example.com\@evil.example/`, form},
+		{"https://wiki.example.com/\n", form},
+		{"https://wiki.example.com/ü", form},
+		{" https://wiki.example.com/", form},
+		{"javascript:alert(1)", form},
+		{"data:image/png;base64,AAAA", form},
+		{"//wiki.example.com/", form},
+		{"/privacy", form},
+		{"wiki.example.com", form},
+	} {
+		t.Run(c.uri, func(t *testing.T) {
+			u := parse(t, baseClient)
+			spec := specOf(t, u)
+			for _, field := range []string{"clientURI", "logoURI", "policyURI", "tosURI"} {
+				spec[field] = c.uri
+			}
+			err := create(t, u)
+			expect(t, err, wants(c.want))
+			if inGo := registration.ValidateWebURI(c.uri); (inGo == nil) != (err == nil) {
+				t.Errorf("the API server says %v, ValidateWebURI says %v", err, inGo)
+			}
+		})
+	}
+}
+
 func wants(one string) []string {
 	if one == "" {
 		return nil

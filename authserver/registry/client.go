@@ -28,6 +28,7 @@ func NewClient(record registration.Client) (*Client, error) {
 	}
 	record.RedirectURIs = slices.Clone(record.RedirectURIs)
 	record.GrantTypes = slices.Clone(record.GrantTypes)
+	ownSettings(&record)
 	c := &Client{record: record, scopes: slices.Clone(record.Scopes)}
 	for _, d := range record.Digests {
 		c.digests = append(c.digests, d.SHA256)

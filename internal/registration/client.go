@@ -188,7 +188,7 @@ func (c Client) Validate() error {
 			refuse("postLogoutRedirectURIs[%d]: %w", i, err)
 		}
 	}
-	errs = append(errs, c.validateAuthentication(), c.validateTerms())
+	errs = append(errs, c.validateAuthentication(), c.validateTerms(), c.validatePages())
 	return errors.Join(errs...)
 }
 
@@ -206,6 +206,19 @@ func (c Client) validateTerms() error {
 		return errors.New("accessTokenAlg is not supported")
 	}
 	return nil
+}
+
+// validatePages checks what a person's browser is given to load or to follow.
+func (c Client) validatePages() error {
+	var errs []error
+	for _, f := range [][2]string{
+		{"clientURI", c.ClientURI}, {"logoURI", c.LogoURI}, {"policyURI", c.PolicyURI}, {"tosURI", c.TOSURI},
+	} {
+		if err := ValidateWebURI(f[1]); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", f[0], err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (c Client) validateAuthentication() error {

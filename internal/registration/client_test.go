@@ -61,6 +61,13 @@ func TestClient_Validate(t *testing.T) {
 		{"a bad redirect URI", func(c *Client) { c.RedirectURIs[0] = "http://wiki.example.com" }, "redirectURIs[0]"},
 		{"a scheme of its own", func(c *Client) { c.RedirectURIs[0] = "com.example.wiki:/cb" }, "for public clients"},
 		{"a bad scope", func(c *Client) { c.Scopes[1] = "a b" }, "scopes[1]"},
+		{"pages of its own", func(c *Client) {
+			c.ClientURI, c.LogoURI, c.PolicyURI, c.TOSURI = "https://w.example/", "https://w.example/l", "https://w.example/p", "https://w.example/t"
+		}, ""},
+		{"a bad home page", func(c *Client) { c.ClientURI = "http://w.example/" }, "clientURI"},
+		{"a bad picture", func(c *Client) { c.LogoURI = "data:image/png," }, "logoURI"},
+		{"a bad privacy policy", func(c *Client) { c.PolicyURI = "javascript:alert(1)" }, "policyURI"},
+		{"bad terms", func(c *Client) { c.TOSURI = "/terms" }, "tosURI"},
 		{"a bad grant type", func(c *Client) { c.GrantTypes[1] = "implicit" }, "grantTypes[1]"},
 		{"none for a confidential client", func(c *Client) { c.TokenEndpointAuthMethod = AuthMethodNone }, "tokenEndpointAuthMethod"},
 		{"basic for a public client", func(c *Client) { public(c); c.TokenEndpointAuthMethod = AuthMethodBasic }, "tokenEndpointAuthMethod"},

@@ -14,6 +14,7 @@ import (
 const (
 	maxRedirectURI = 512
 	maxIssuer      = 253
+	maxWebURI      = 512
 	maxScope       = 128
 )
 
@@ -32,6 +33,10 @@ var (
 	issuerForm    = regexp.MustCompile(`^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*$`)
 	httpIssuer    = regexp.MustCompile(`^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]{1,5})?(/|$)`)
 	reservedInURL = regexp.MustCompile(`/([.]|[.][.]|[.]well-known)(/|$)`)
+
+	// webURI leaves nothing in the host that a Content-Security-Policy would read as
+	// more than a host.
+	webURI = regexp.MustCompile(`^https://[A-Za-z0-9._~-]+(:[0-9]{1,5})?([/?#][!#-;=?-[_a-z~]*)?$`)
 )
 
 // ValidateRedirectURI says why raw cannot be registered. A public client may use
@@ -83,6 +88,24 @@ func ValidateIssuer(raw string) error {
 		return errors.New("has the path segment ., .. or .well-known")
 	}
 	return checkParsed(raw)
+}
+
+// ValidateWebURI says why raw cannot be the address of a page or picture that people
+// see. An empty one is none at all, and valid.
+func ValidateWebURI(raw string) error {
+	switch {
+	case raw == "":
+		return nil
+	case len(raw) > maxWebURI:
+		return errors.New("is too long")
+	case !webURI.MatchString(raw):
+		return errors.New("is not an https URI with a host")
+	}
+	// As the API server's isURL does, so that both agree.
+	if _, err := url.ParseRequestURI(raw); err != nil {
+		return errors.New("is not a URI that can be parsed") // err would repeat raw
+	}
+	return nil
 }
 
 // checkParsed refuses what the server could not parse, such as a malformed IPv6

@@ -53,12 +53,24 @@ func TestValidateIssuer_Words(t *testing.T) {
 	}
 }
 
+func TestValidateWebURI_Words(t *testing.T) {
+	for _, c := range []struct{ uri, want string }{
+		{"", ""},
+		{"https://wiki.example.com/privacy", ""},
+		{"https://wiki.example.com/" + strings.Repeat("x", 500), "is too long"},
+		{"http://wiki.example.com/", "is not an https URI with a host"},
+		{"https://wiki.example.com/%zz", "is not a URI that can be parsed"},
+	} {
+		expect(t, c.uri, ValidateWebURI(c.uri), c.want)
+	}
+}
+
 func TestErrorsDoNotRepeatTheURI(t *testing.T) {
 	const marker = "xyzzy"
 	for _, uri := range []string{
 		"https://" + marker + ":pass@a.example/", "https://[" + marker + "]/", "http://" + marker + "/", marker + ":/", marker, "https://a.example/#" + marker,
 	} {
-		for _, err := range []error{ValidateRedirectURI(uri, true), ValidateIssuer(uri)} {
+		for _, err := range []error{ValidateRedirectURI(uri, true), ValidateIssuer(uri), ValidateWebURI(uri + "%zz")} {
 			if err == nil || strings.Contains(err.Error(), marker) {
 				t.Errorf("%s: %v", uri, err)
 			}

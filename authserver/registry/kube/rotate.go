@@ -109,11 +109,12 @@ func (s *store) custodies() []custody {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []custody
+	own := s.clientLifetimes()
 	for _, v := range s.servers {
 		if v.record == nil || v.keys.malformed {
 			continue
 		}
-		c := custody{record: *v.record, version: v.keys.version}
+		c := custody{record: keptFor(*v.record, own[v.name]), version: v.keys.version}
 		if v.keys.set != nil && v.ownsKeys() {
 			c.set = *v.keys.set
 		}
