@@ -61,12 +61,10 @@ func (s *clientScope) nextRotation(digests []registration.Digest, held int) time
 func (s *clientScope) credentials(digests []registration.Digest, held int) []v1alpha1.CredentialStatus {
 	var list []v1alpha1.CredentialStatus
 	for i, d := range slices.Backward(digests) {
-		c := v1alpha1.CredentialStatus{
-			ID: d.ID(), State: stateOf(digests, i, held), Since: metav1.NewTime(d.Since),
-		}
-		if slices.ContainsFunc(list, func(other v1alpha1.CredentialStatus) bool { return other.ID == c.ID }) {
+		if position(digests, d.Verifier()) != i {
 			continue // somebody has edited the record, and the status would be refused
 		}
+		c := v1alpha1.CredentialStatus{ID: d.ID(), State: stateOf(digests, i, held), Since: metav1.NewTime(d.Since)}
 		grain := usedGrain
 		if c.State == v1alpha1.CredentialRetiring {
 			grain = usedGrainRetiring
