@@ -383,7 +383,7 @@ var _ = Describe("The rotation of a client secret", func() {
 	})
 
 	It("lets an old one go when it is quiet, or when nobody waits any longer", func(ctx context.Context) {
-		spec := v1alpha1.Rotation{Overlap: lasting(time.Hour), QuietPeriod: lasting(6 * time.Hour), QuietTimeout: lasting(48 * time.Hour)}
+		spec := v1alpha1.Rotation{Overlap: lasting(time.Hour), QuietPeriod: lasting(2 * time.Hour), QuietTimeout: lasting(9 * time.Hour)}
 		r := newRotating(ctx, &spec)
 		inUse := func(d registration.Digest) func() {
 			return func() { r.use.last[d.ID()], r.use.all = r.clock.Now(), r.clock.Now() }
@@ -394,31 +394,31 @@ var _ = Describe("The rotation of a client secret", func() {
 			report func(registration.Digest) func()
 			hours  int
 		}{
-			{"it is used for 20 hours more, and then quiet", func(d registration.Digest) func() {
+			{"it is used for 4 hours more, and then quiet", func(d registration.Digest) func() {
 				hour := 0
 				return func() {
-					if hour++; hour <= 20 {
+					if hour++; hour <= 4 {
 						inUse(d)()
 					}
 					r.use.all = r.clock.Now()
 				}
-			}, 26},
-			{"it is used all the time", inUse, 1 + 48},
+			}, 6},
+			{"it is used all the time", inUse, 1 + 9},
 			{"replicas report nothing", func(registration.Digest) func() {
 				r.use.all = time.Time{}
 				return func() {}
-			}, 1 + 48},
+			}, 1 + 9},
 		} {
 			By(c.what)
 			old := r.held(ctx)
 			r.annotate(ctx, v1alpha1.AnnotationRotate, c.what)
 			r.settle(ctx)
 			r.pass(ctx, settleDelay)
-			Expect(strings.Join(r.events(), "\n")).To(ContainSubstring("and after that until nobody has used it for 6h."))
+			Expect(strings.Join(r.events(), "\n")).To(ContainSubstring("and after that until nobody has used it for 2h."))
 			report, hours := c.report(old), 0
 			r.looks = 0
 			for position(r.digests(ctx), old.SHA256) >= 0 {
-				Expect(hours).To(BeNumerically("<=", 60))
+				Expect(hours).To(BeNumerically("<=", 12))
 				hours++
 				report()
 				r.pass(ctx, time.Hour)
@@ -433,7 +433,17 @@ var _ = Describe("The rotation of a client secret", func() {
 		spec := every(time.Hour)
 		spec.Overlap = lasting(8760 * time.Hour)
 		r := newRotating(ctx, &spec)
-		r.pass(ctx, 40*time.Hour)
+		record := r.recordOf("wiki")
+		change(ctx, record, func() { // as if it had been like this for a day
+			editClient(func(c *registration.Client) {
+				for i := range registration.MaxDigests - spareDigests - 3 {
+					old := c.Digests[len(c.Digests)-1]
+					old.SHA256 = fmt.Sprint(i)
+					c.Digests = append([]registration.Digest{old}, c.Digests...)
+				}
+			})(record)
+		})
+		r.pass(ctx, 6*time.Hour)
 		Expect(r.digests(ctx)).To(HaveLen(registration.MaxDigests - spareDigests))
 		r.expectReady()
 		Expect(strings.Count(strings.Join(r.events(), "\n"), "RotationWaits")).To(Equal(1))
