@@ -24,6 +24,7 @@ func setConditions(s *clientScope) {
 	if s.secretName != "" && (s.secretReady || status.SecretName == "") {
 		status.SecretName = s.secretName
 	}
+	setCredentials(s)
 	verdicts{
 		{v1alpha1.ConditionAccepted, s.acceptedVerdict()},
 		{v1alpha1.ConditionCredentialsReady, s.credentialsVerdict()},
@@ -79,6 +80,8 @@ func (s *clientScope) credentialsVerdict() verdict {
 		return p.verdict()
 	case s.secretReady && s.kept():
 		return yes(v1alpha1.ReasonSecretWritten, "Secret %s holds the credentials of the spec that was accepted last.", s.secretName)
+	case s.secretReady && s.awaitsReplicas:
+		return yes(v1alpha1.ReasonSecretWritten, "Secret %s holds the credentials. Another client secret is written to it once every running replica of the authserver accepts it.", s.secretName)
 	case s.secretReady:
 		return yes(v1alpha1.ReasonSecretWritten, "Secret %s holds the credentials.", s.secretName)
 	case registered != nil:

@@ -53,6 +53,7 @@ type clientReconciler struct {
 	usage     lastUse
 	parking   *parking
 	stopclock *stopclock
+	told      told
 }
 
 // Reconcile brings one OAuthClient's record, Secret and status to where its spec
@@ -109,6 +110,7 @@ type clientScope struct {
 	record    *corev1.Secret       // nil if there is none
 	published *registration.Client // what it says of this client; nil if it says nothing that can be used
 	secrets   []corev1.Secret      // those that the client owns, under whatever name
+	used      func(id string) time.Time
 
 	// problems are what keeps a condition from being True.
 	problems problems
@@ -122,13 +124,20 @@ type clientScope struct {
 	// From ensureCredentials.
 	secret     *corev1.Secret // the one called secretName; nil if there is none
 	credential choice
+	rotation   rotation
+	// revoking says that secrets which were mounted before the one that is now are to
+	// be revoked.
+	revoking bool
 
 	// From publishRegistration: the version that replicas must have loaded.
 	version string
 	// From awaitReplicas.
 	replicas acknowledgement
-	// secretReady says that secret is as it should be.
+	// secretReady says that the app can use secret as it is.
 	secretReady bool
+	// awaitsReplicas says that another client secret takes the place of the one that
+	// the app can use, as soon as every replica has loaded its digest.
+	awaitsReplicas bool
 	// wake is when time alone changes something; zero is never.
 	wake time.Time
 }
@@ -143,7 +152,7 @@ func (r *clientReconciler) read(ctx context.Context, key types.NamespacedName) (
 	if oc.DeletionTimestamp != nil {
 		return nil, nil
 	}
-	s := &clientScope{client: oc, before: *oc.Status.DeepCopy(), now: r.Clock.Now(), problems: problems{}}
+	s := &clientScope{client: oc, before: *oc.Status.DeepCopy(), now: r.Clock.Now(), problems: problems{}, used: r.usage.of}
 	if err := r.readRecord(ctx, s); err != nil {
 		return nil, err
 	}

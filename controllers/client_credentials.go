@@ -18,14 +18,6 @@ import (
 )
 
 const (
-	// overlap is how long a client secret is accepted after another has taken its
-	// place. Running Pods keep an environment variable as they read it at their
-	// start, and a mounted file changes a minute or more later; a day is for apps
-	// that are restarted daily.
-	overlap = 24 * time.Hour
-	// settleDelay is how long after a digest was published no write of an earlier
-	// secret to the app's Secret can still be under way.
-	settleDelay = 5 * time.Minute
 	// foreignDelay is when to look again at a Secret that is not ours. Watching it
 	// would mean to watch every Secret of the cluster.
 	foreignDelay = time.Minute
@@ -58,6 +50,9 @@ const (
 type choice struct {
 	origin origin
 	value  credential.Secret
+	// replaces is what the Secret holds and the app can use until value is written: a
+	// secret that is accepted. It is zero if there is none.
+	replaces credential.Secret
 }
 
 // evidence is what choose goes by.
@@ -68,6 +63,10 @@ type evidence struct {
 	accepted []registration.Digest
 	// find is where a secret's digest stands among accepted, or -1.
 	find func(credential.Secret) int
+	// due says that the held one is to be replaced, though it is accepted.
+	due bool
+	// revoked are those that must not be mounted any more.
+	revoked revocations
 }
 
 // choose picks the secret that costs the app least: one that it may be using. A
@@ -78,9 +77,15 @@ type evidence struct {
 func choose(e evidence) choice {
 	candidates := append([]credential.Secret{e.held}, e.carried...)
 	for i, c := range candidates {
-		if !c.IsZero() && e.find(c) >= 0 {
-			return choice{origin: heldOrCarried(i), value: c}
+		if c.IsZero() || e.find(c) < 0 {
+			continue
 		}
+		if i == 0 && e.due {
+			next := e.successor()
+			next.replaces = c
+			return next
+		}
+		return choice{origin: heldOrCarried(i), value: c}
 	}
 	if len(e.accepted) == 0 {
 		for _, c := range candidates {
@@ -89,16 +94,22 @@ func choose(e evidence) choice {
 			}
 		}
 	}
+	return e.successor()
+}
+
+// successor is the secret that is mounted if none that is there will do.
+func (e evidence) successor() choice {
 	if !e.parked.IsZero() && !e.superseded(e.parked) {
 		return choice{origin: originParked, value: e.parked}
 	}
 	return choice{origin: originMinted}
 }
 
-// superseded reports whether another digest was published after the one of value.
+// superseded reports whether another digest was published after the one of value, or
+// must be.
 func (e evidence) superseded(value credential.Secret) bool {
 	i := e.find(value)
-	return i >= 0 && i < len(e.accepted)-1
+	return i >= 0 && (i < len(e.accepted)-1 || e.revoked[e.accepted[i].ID()])
 }
 
 func heldOrCarried(i int) origin {
@@ -136,17 +147,36 @@ func (r *clientReconciler) ensureCredentials(ctx context.Context, s *clientScope
 		}
 		return s.tolerate(r.readSecret(ctx, s))
 	}
-	if s.credential = choose(r.evidence(s)); s.credential.origin == originHeld {
+	if r.choose(s); s.credential.origin == originHeld && !s.revoking {
 		return nil
 	}
 	// Whatever else is decided is decided by what is really there: the cache may be
 	// behind, and does not have Secrets that are not ours.
 	err := r.readSecret(ctx, s)
 	if err == nil {
-		s.credential = choose(r.evidence(s))
-		err = r.mint(s)
+		r.choose(s)
+		err = r.decide(ctx, s)
 	}
 	return s.tolerate(err)
+}
+
+// choose picks the client secret that the app's Secret is to hold.
+func (r *clientReconciler) choose(s *clientScope) {
+	e := r.evidence(s)
+	s.rotation = r.planRotation(s, e)
+	e.due = s.rotation.cause != ""
+	s.credential = choose(e)
+	s.revoking = len(retention{revoked: e.revoked}.revoke(e.accepted, e.find(e.held))) < len(e.accepted)
+}
+
+// decide makes what was chosen by live reads certain.
+func (r *clientReconciler) decide(ctx context.Context, s *clientScope) error {
+	if s.revoking || s.rotating() && s.credential.origin == originMinted {
+		if err := r.confirmAsked(ctx, s); err != nil {
+			return err
+		}
+	}
+	return r.mint(s)
 }
 
 // tolerate notes a problem with the credentials of a client that is registered, so
@@ -163,7 +193,7 @@ func (s *clientScope) tolerate(err error) error {
 
 // evidence is what is known of the client's secrets.
 func (r *clientReconciler) evidence(s *clientScope) evidence {
-	e := evidence{held: secretValue(s.secret), parked: r.parking.get(s.key(), s.client.UID)}
+	e := evidence{held: secretValue(s.secret), parked: r.parking.get(s.key(), s.client.UID), revoked: revocationsOf(s.client)}
 	if s.published != nil {
 		e.accepted = s.published.Digests
 	}
@@ -250,7 +280,6 @@ func (r *clientReconciler) mint(s *clientScope) error {
 			"Very many OAuthClients are waiting for the authserver's replicas at once. This one's turn comes.").within(roomDelay)
 	}
 	s.credential.value = value
-	r.metrics.minted.WithLabelValues(mintReason(s)).Inc()
 	return nil
 }
 
@@ -259,17 +288,6 @@ func tooMany(secret string) *problem {
 	return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonTooManyCredentials,
 		"%d client secrets of this OAuthClient are still accepted, and no more can be. Something keeps changing or deleting Secret %s: find out what and stop it (kubectl get secret %s --show-managed-fields -o yaml tells who wrote it last). Another one is minted when the first of them has ended, about a day after it was replaced.",
 		registration.MaxDigests, secret, secret)
-}
-
-// mintReason says why a secret is minted: new, secret_missing or secret_changed.
-func mintReason(s *clientScope) string {
-	switch {
-	case s.published == nil || len(s.published.Digests) == 0:
-		return "new"
-	case s.secret == nil:
-		return "secret_missing"
-	}
-	return "secret_changed"
 }
 
 // accept is which digests are accepted once fresh is, too. It comes last: the order
@@ -287,53 +305,6 @@ func accept(old []registration.Digest, fresh registration.Digest) []registration
 func acceptAgain(old []registration.Digest, i int) []registration.Digest {
 	next := slices.Clone(old)
 	next[i].Until = time.Time{}
-	return next
-}
-
-// retire is which digests are accepted after old, while the Secret holds the secret
-// of old[held], or none of them if held is -1. Those from before the held
-// one are given their overlap, and those after it as well, save the last: a manager
-// that died, or that does not know that it was replaced, has minted them. Whoever
-// was about to write one has done so, or failed, by the time that settledAt says.
-func retire(old []registration.Digest, held int, now time.Time) []registration.Digest {
-	next := slices.Clone(old)
-	for i := range next {
-		if when, ends := settledAt(old, i, held); ends && next[i].Until.IsZero() && !now.Before(when) {
-			next[i].Until = now.Add(overlap)
-		}
-	}
-	return dropEnded(next, now)
-}
-
-// settledAt is when digests[i] can be given an end, if it can, while the Secret
-// holds digests[held]: once no write of its secret can be under way any more.
-func settledAt(digests []registration.Digest, i, held int) (when time.Time, ends bool) {
-	by := held
-	if i > held {
-		by = len(digests) - 1
-	}
-	if i == held || i == by {
-		return time.Time{}, false
-	}
-	return digests[by].Since.Add(settleDelay), true
-}
-
-func dropEnded(digests []registration.Digest, now time.Time) []registration.Digest {
-	return slices.DeleteFunc(digests, func(d registration.Digest) bool { return !d.Until.IsZero() && !now.Before(d.Until) })
-}
-
-// nextRetirement is when retire next makes a difference, or zero.
-func nextRetirement(digests []registration.Digest, held int) time.Time {
-	var next time.Time
-	for i, d := range digests {
-		when := d.Until
-		if when.IsZero() {
-			when, _ = settledAt(digests, i, held)
-		}
-		if !when.IsZero() && (next.IsZero() || when.Before(next)) {
-			next = when
-		}
-	}
 	return next
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,28 +41,36 @@ func TestChoose(t *testing.T) {
 	a, b, c := minted(t), minted(t), minted(t)
 	own := credential.New("hunter2")
 	carried := func(s ...credential.Secret) []credential.Secret { return s }
+	naming := func(s credential.Secret) revocations { return revocations{accepting(s)[0].ID(): true} }
 	for _, r := range []struct {
 		name string
 		e    evidence
 		want choice
 	}{
-		{"the parked one is the newest", evidence{accepted: accepting(a, c), parked: c}, choice{originParked, c}},
+		{"the parked one is the newest", evidence{accepted: accepting(a, c), parked: c}, choice{origin: originParked, value: c}},
 		{"another was published after the parked one", evidence{accepted: accepting(c, a), parked: c}, choice{origin: originMinted}},
 		{"nothing is there", evidence{}, choice{origin: originMinted}},
-		{"one is parked", evidence{parked: c}, choice{originParked, c}},
-		{"the held one is accepted", evidence{held: a, accepted: accepting(a)}, choice{originHeld, a}},
-		{"the held one is accepted, beside others", evidence{held: a, accepted: accepting(b, a), parked: c}, choice{originHeld, a}},
+		{"one is parked", evidence{parked: c}, choice{origin: originParked, value: c}},
+		{"the held one is accepted", evidence{held: a, accepted: accepting(a)}, choice{origin: originHeld, value: a}},
+		{"the held one is accepted, beside others", evidence{held: a, accepted: accepting(b, a), parked: c}, choice{origin: originHeld, value: a}},
 		{"the held one is not accepted", evidence{held: a, accepted: accepting(b)}, choice{origin: originMinted}},
-		{"the held one is not accepted, one is parked", evidence{held: a, accepted: accepting(b, c), parked: c}, choice{originParked, c}},
+		{"the held one is not accepted, one is parked", evidence{held: a, accepted: accepting(b, c), parked: c}, choice{origin: originParked, value: c}},
 		{"the Secret is gone", evidence{accepted: accepting(a)}, choice{origin: originMinted}},
-		{"the record is gone", evidence{held: a}, choice{originAdopted, a}},
-		{"the record is gone, and one is parked", evidence{held: a, parked: c}, choice{originAdopted, a}},
+		{"the record is gone", evidence{held: a}, choice{origin: originAdopted, value: a}},
+		{"the record is gone, and one is parked", evidence{held: a, parked: c}, choice{origin: originAdopted, value: a}},
 		{"the record is gone, and the value was not minted", evidence{held: own}, choice{origin: originMinted}},
-		{"a value that was not minted, and is accepted", evidence{held: own, accepted: accepting(own)}, choice{originHeld, own}},
-		{"another Secret has an accepted one", evidence{carried: carried(b, a), accepted: accepting(a)}, choice{originCarried, a}},
-		{"both Secrets have accepted ones", evidence{held: a, carried: carried(b), accepted: accepting(a, b)}, choice{originHeld, a}},
-		{"the held one is refused, another Secret's is not", evidence{held: own, carried: carried(b), accepted: accepting(b)}, choice{originCarried, b}},
-		{"the record is gone, and another Secret has one", evidence{carried: carried(b)}, choice{originAdopted, b}},
+		{"a value that was not minted, and is accepted", evidence{held: own, accepted: accepting(own)}, choice{origin: originHeld, value: own}},
+		{"another Secret has an accepted one", evidence{carried: carried(b, a), accepted: accepting(a)}, choice{origin: originCarried, value: a}},
+		{"both Secrets have accepted ones", evidence{held: a, carried: carried(b), accepted: accepting(a, b)}, choice{origin: originHeld, value: a}},
+		{"the held one is refused, another Secret's is not", evidence{held: own, carried: carried(b), accepted: accepting(b)}, choice{origin: originCarried, value: b}},
+		{"the record is gone, and another Secret has one", evidence{carried: carried(b)}, choice{origin: originAdopted, value: b}},
+		{"the held one is due", evidence{held: a, accepted: accepting(a), due: true}, choice{origin: originMinted, replaces: a}},
+		{"the held one is due, one is parked", evidence{held: a, accepted: accepting(a), parked: c, due: true}, choice{originParked, c, a}},
+		{"the held one is due, the parked one is published", evidence{held: a, accepted: accepting(a, c), parked: c, due: true}, choice{originParked, c, a}},
+		{"the held one is due, the parked one is superseded", evidence{held: a, accepted: accepting(a, c, b), parked: c, due: true}, choice{origin: originMinted, replaces: a}},
+		{"the held one is due, the parked one is revoked", evidence{held: a, accepted: accepting(a, c), parked: c, due: true, revoked: naming(c)}, choice{origin: originMinted, replaces: a}},
+		{"the parked one is revoked", evidence{accepted: accepting(a, c), parked: c, revoked: naming(c)}, choice{origin: originMinted}},
+		{"another Secret has one, and it is due", evidence{carried: carried(b), accepted: accepting(b), due: true}, choice{origin: originCarried, value: b}},
 		{"another Secret has none", evidence{carried: carried(credential.Secret{})}, choice{origin: originMinted}},
 	} {
 		r.e.find = func(value credential.Secret) int { return find(r.e.accepted, value) }
@@ -109,80 +116,26 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-func TestRetire(t *testing.T) {
-	now := stamp(time.Now())
-	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	digest := func(name string, since, until time.Time) registration.Digest {
-		return registration.Digest{SHA256: name, Since: since, Until: until}
-	}
-	var (
-		long, end = ago(time.Hour), now.Add(overlap)
-		a, b, c   = digest("a", long, time.Time{}), digest("b", long, time.Time{}), digest("c", ago(settleDelay), time.Time{})
-		fresh     = digest("fresh", ago(settleDelay-time.Second), time.Time{})
-		aEnds     = digest("a", long, end)
-		bEnds     = digest("b", long, end)
-		ends      = digest("ends", long, now.Add(time.Second))
-		ended     = digest("ended", long, now)
-	)
-	type digests []registration.Digest
-	for _, r := range []struct {
-		name      string
-		old       digests
-		held      string
-		want      digests
-		nextAfter time.Duration // 0 is never
-	}{
-		{"none", nil, "", nil, 0},
-		{"the held one alone", digests{a}, "a", digests{a}, 0},
-		{"those before it, when it is old enough", digests{a, b, c}, "c", digests{aEnds, bEnds, c}, overlap},
-		{"those before it, when it is too young", digests{a, fresh}, "fresh", digests{a, fresh}, time.Second},
-		{"the last, after it, is left alone", digests{a, c}, "a", digests{a, c}, 0},
-		{"those after it, when the last is old enough", digests{a, b, c}, "a", digests{a, bEnds, c}, overlap},
-		{"those after it, when the last is too young", digests{a, b, fresh}, "a", digests{a, b, fresh}, time.Second},
-		{"before and after", digests{a, c, b, fresh}, "c", digests{aEnds, c, b, fresh}, time.Second},
-		{"one that ends", digests{ends, c}, "c", digests{ends, c}, time.Second},
-		{"one that has ended", digests{ended, c}, "c", digests{c}, 0},
-		{"none is held, the last is old enough", digests{a, b, c}, "", digests{aEnds, bEnds, c}, overlap},
-		{"none is held, the last is too young", digests{a, fresh}, "", digests{a, fresh}, time.Second},
-		{"none is held, there is one", digests{c}, "", digests{c}, 0},
-	} {
-		old := append(digests(nil), r.old...)
-		held := position(r.old, r.held)
-		got := digests(retire(r.old, held, now))
-		if !slices.Equal(got, r.want) {
-			t.Errorf("%s: got %v, want %v", r.name, got, r.want)
-		}
-		if !slices.Equal(r.old, old) {
-			t.Errorf("%s: what was passed in was changed", r.name)
-		}
-		if again := retire(got, position(got, r.held), now); !slices.Equal(again, got) {
-			t.Errorf("%s: a second look changes it to %v", r.name, again)
-		}
-		var want time.Time
-		if r.nextAfter > 0 {
-			want = now.Add(r.nextAfter)
-		}
-		if next := nextRetirement(got, position(got, r.held)); next != want {
-			t.Errorf("%s: the next retirement is at %v, want %v", r.name, next, want)
-		}
-	}
-}
-
 func TestSettledVersion(t *testing.T) {
+	current := registration.Digest{SHA256: "current"}
 	record := func(version, settled string) *corev1.Secret {
 		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version, UID: "uid"}}
-		setSettled(s, settled)
+		setSettled(s, settled, current.ID())
 		return s
 	}
 	with := func(digests ...registration.Digest) *registration.Client {
 		return &registration.Client{Name: "wiki", Scopes: []string{"openid"}, Digests: digests}
 	}
 	ended := registration.Digest{SHA256: "old", Until: time.Now()}
-	current := registration.Digest{SHA256: "current"}
+	coming := registration.Digest{SHA256: "coming"}
 	other := with(current)
 	other.Scopes = []string{"email"}
 	restored := record("5", "3")
 	restored.UID = "another"
+	mountedLater := record("5", "")
+	setSettled(mountedLater, "3", ended.ID())
+	old := record("5", "")
+	old.Annotations = map[string]string{annotationSettled: "uid/3"}
 	for _, c := range []struct {
 		name            string
 		record          *corev1.Secret
@@ -196,13 +149,17 @@ func TestSettledVersion(t *testing.T) {
 		{"one is dropped", record("5", ""), with(ended, current), with(current), "5"},
 		{"one more is dropped", record("5", "3"), with(ended, current), with(current), "3"},
 		{"one is added", record("5", "3"), with(ended), with(ended, current), ""},
+		{"one that is to come is added", record("5", ""), with(current), with(current, coming), "5"},
+		{"one that is to come is there", record("6", "5"), with(current, coming), with(current, coming), "5"},
+		{"what stands there is of another secret", mountedLater, with(ended, current), with(ended, current), "5"},
+		{"what stands there is of an earlier release", old, with(current), with(current), "5"},
 		{"one that had an end has none", record("5", ""), with(ended, current), with(registration.Digest{SHA256: "old"}, current), "5"},
 		{"the spec changes", record("5", "3"), with(current), other, ""},
 		{"what stands there is later than the record", record("5", "6"), with(current), with(current), "5"},
 		{"what stands there is no version", record("5", "x"), with(current), with(current), "5"},
 		{"it was restored from a backup", restored, with(current), with(current), "5"},
 	} {
-		if got := settledVersion(c.record, c.published, c.want); got != c.settled {
+		if got := settledVersion(c.record, c.published, c.want, current.ID()); got != c.settled {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.settled)
 		}
 	}

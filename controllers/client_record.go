@@ -27,10 +27,12 @@ const (
 	managedBy      = "clientele"
 
 	// annotationSettled stands on a record whose last change added nothing and took
-	// away nothing that is needed: replicas that have loaded this resourceVersion of
-	// it have all that matters. So the end of an overlap makes nobody wait. The
-	// value is "<uid>/<version>", with the record's own uid, since a version means
-	// nothing in the cluster that a backup is restored to.
+	// away nothing that is needed for one of its digests to be accepted: replicas that
+	// have loaded this resourceVersion of it have all that matters while the app's
+	// Secret holds that secret. So neither the end of an overlap nor a secret that is
+	// to come makes anybody wait. The value is "<uid>/<version>/<id of the digest>",
+	// with the record's own uid, since a version means nothing in the cluster that a
+	// backup is restored to.
 	annotationSettled = "clientele.dev/settled-resource-version"
 )
 
@@ -60,6 +62,12 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 	if s.published != nil {
 		accepted = s.published.Digests
 	}
+	if s.revoking {
+		accepted = r.retention(s).revoke(accepted, find(accepted, secretValue(s.secret)))
+	}
+	if i := find(accepted, s.credential.replaces); i >= 0 {
+		accepted = acceptAgain(accepted, i)
+	}
 	found := s.problems[v1alpha1.ConditionCredentialsReady]
 	switch {
 	case s.credential.origin != originNone:
@@ -70,12 +78,16 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 		if err != nil {
 			return nil, err
 		}
+		fresh.Request = requestOf(s.client)
 		return accept(accepted, fresh), nil
 	case found != nil && found.reason == v1alpha1.ReasonTooManyCredentials:
 		// Let the overlaps begin, so that there will be room. The Secret was read
-		// from the API server, and holds none of them.
-		next := retire(accepted, -1, stamp(s.now))
-		s.wake = nextRetirement(next, -1)
+		// from the API server, and holds none of them. What is not quiet makes room
+		// all the same.
+		p := r.retention(s)
+		p.quiet = 0
+		next := p.retire(accepted, -1, stamp(s.now))
+		s.wake = p.next(next, -1, stamp(s.now))
 		return next, nil
 	}
 	return accepted, nil
@@ -84,16 +96,20 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 // publish writes the record with these digests unless it is so already.
 func (r *clientReconciler) publish(ctx context.Context, s *clientScope, digests []registration.Digest) error {
 	s.want.Digests = digests
-	settled := settledVersion(s.record, s.published, &s.want)
+	settled := settledVersion(s.record, s.published, &s.want, s.neededDigest())
 	desired, err := desiredRecord(s.record, r.recordKey(s.key()), s.want)
 	if err != nil {
 		return err
+	}
+	var before []registration.Digest
+	if s.published != nil {
+		before = s.published.Digests
 	}
 	switch {
 	case s.record == nil:
 		err = r.createRecord(ctx, desired)
 	case !equality.Semantic.DeepEqual(s.record, desired):
-		setSettled(desired, settled)
+		setSettled(desired, settled, s.neededDigest())
 		err = r.secrets().update(ctx, desired)
 	default:
 		desired = s.record
@@ -101,6 +117,7 @@ func (r *clientReconciler) publish(ctx context.Context, s *clientScope, digests 
 	if err != nil {
 		return err
 	}
+	r.tellRevoked(s, before, digests)
 	s.record, s.published = desired, new(s.want)
 	if s.version = desired.ResourceVersion; settled != "" {
 		s.version = settled
@@ -188,32 +205,49 @@ func setAnnotation(o metav1.Object, key, value string) {
 	o.SetAnnotations(annotations)
 }
 
+// neededDigest is the id of the digest without which the app cannot use its Secret:
+// that of the secret in it, or else of the one that is to come. It is "" if there is
+// none.
+func (s *clientScope) neededDigest() string {
+	value := s.credential.replaces
+	if value.IsZero() {
+		value = s.credential.value
+	}
+	if i := find(s.want.Digests, value); i >= 0 {
+		return s.want.Digests[i].ID()
+	}
+	return ""
+}
+
 // settledVersion is the version of record from which on it has had all that want
-// needs: the same but for digests, and every digest that has no end. It is "" if
-// that is only from the next version on.
-func settledVersion(record *corev1.Secret, published, want *registration.Client) string {
-	if record == nil || published == nil {
+// needs: the same but for digests, and the digest called needed, if that is not "". It
+// is "" if that is only from the next version on.
+func settledVersion(record *corev1.Secret, published, want *registration.Client, needed string) string {
+	if record == nil || published == nil || !sameButDigests(*published, *want) {
 		return ""
 	}
-	for _, d := range want.Digests {
-		if d.Until.IsZero() && position(published.Digests, d.Verifier()) < 0 {
-			return ""
-		}
-	}
-	if !sameButDigests(*published, *want) {
+	has := func(d registration.Digest) bool { return d.ID() == needed }
+	if needed != "" && !slices.ContainsFunc(published.Digests, has) {
 		return ""
 	}
-	uid, version, _ := strings.Cut(record.Annotations[annotationSettled], "/")
-	if uid == string(record.UID) && validVersion(version) && !newer(version, record.ResourceVersion) {
+	uid, version, id := settledOf(record)
+	if uid == string(record.UID) && validVersion(version) && !newer(version, record.ResourceVersion) && id == needed {
 		return version
 	}
 	return record.ResourceVersion
 }
 
-func setSettled(record *corev1.Secret, version string) {
+// settledOf takes annotationSettled apart.
+func settledOf(record *corev1.Secret) (uid, version, digest string) {
+	uid, rest, _ := strings.Cut(record.Annotations[annotationSettled], "/")
+	version, digest, _ = strings.Cut(rest, "/")
+	return uid, version, digest
+}
+
+func setSettled(record *corev1.Secret, version, digest string) {
 	value := ""
 	if version != "" {
-		value = string(record.UID) + "/" + version
+		value = string(record.UID) + "/" + version + "/" + digest
 	}
 	setAnnotation(record, annotationSettled, value)
 }
@@ -224,17 +258,21 @@ func sameButDigests(a, b registration.Client) bool {
 }
 
 // awaitReplicas goes on once every live replica has loaded what matters of the
-// record, and of the issuer where the Secret is to be changed to match it.
+// record, and of the issuer where the Secret is to be changed to match it. While the
+// app can use its Secret as it is, a secret that is to come keeps nobody waiting.
 func (r *clientReconciler) awaitReplicas(_ context.Context, s *clientScope) error {
 	version := s.version
-	s.secretReady = s.holdsCredentials()
+	s.secretReady = s.usable()
 	if !s.secretReady {
-		version = later(version, s.issuerVersion)
+		version = s.neededVersion()
 	}
 	s.replicas = r.gate.await(s.request(), version)
 	if !s.replicas.safe() {
 		return refused(v1alpha1.ConditionRegistered, v1alpha1.ReasonAwaitingReplicas,
 			"The registration was published. %s", lagging(s.replicas))
+	}
+	if s.secretReady && s.rotating() {
+		s.awaitsReplicas = !r.gate.await(s.request(), s.neededVersion()).safe()
 	}
 	return nil
 }
@@ -245,8 +283,13 @@ func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientSc
 	if !s.secretReady || s.want.Public {
 		return nil
 	}
-	held := find(s.want.Digests, s.credential.value)
-	digests := retire(s.want.Digests, held, stamp(s.now))
+	value := s.credential.value
+	if s.rotating() {
+		value = s.credential.replaces
+	}
+	p, now := r.retention(s), stamp(s.now)
+	held := find(s.want.Digests, value)
+	digests := p.retire(s.want.Digests, held, now)
 	if !slices.Equal(digests, s.want.Digests) {
 		// A cache that is behind must not retire what the Secret holds by now.
 		if err := r.readSecret(ctx, s); err != nil {
@@ -259,7 +302,12 @@ func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientSc
 			return err
 		}
 	}
-	s.wake = nextRetirement(digests, find(digests, s.credential.value))
+	held = find(digests, value)
+	s.wake = p.next(digests, held, now)
+	if next := s.nextRotation(digests, held); next.After(s.now) {
+		s.wake = sooner(s.wake, next) // one that is due waits for something else than time
+	}
+	r.tellWaiting(s)
 	return nil
 }
 

@@ -57,7 +57,10 @@ func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) erro
 	if s.problems[v1alpha1.ConditionCredentialsReady] != nil {
 		return nil // told already
 	}
-	if !s.secretReady {
+	if s.awaitsReplicas {
+		return r.deleteOthers(ctx, s)
+	}
+	if !s.secretReady || s.rotating() {
 		if err := r.confirmNewest(ctx, s); err != nil {
 			return err
 		}
@@ -66,7 +69,8 @@ func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) erro
 			return withoutValue(err, s.credential.value)
 		}
 		r.emit(s.client, secretNotice(s))
-		s.secret, s.secretReady = desired, true
+		r.metrics.rotated(s)
+		s.mounted(desired)
 	}
 	r.parking.drop(s.key())
 	return r.deleteOthers(ctx, s)
@@ -154,8 +158,7 @@ func secretNotice(s *clientScope) notice {
 	case minted && len(s.want.Digests) == 1:
 		n.reason, n.note = "CredentialsMinted", "Minted a client secret and wrote it to Secret "+name+"."
 	case minted && changed:
-		n.reason = "CredentialsRotated"
-		n.note = "Secret " + name + " was missing or its client_secret was changed, so a new client secret was minted and written to it. The one before is accepted for another day."
+		return rotatedNotice(s)
 	default:
 		n.reason, n.note = "SecretRestored", "Secret "+name+" was not as it should be and was corrected; its client secret is the same."
 	}

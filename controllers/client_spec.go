@@ -56,6 +56,9 @@ func (r *clientReconciler) accept(ctx context.Context, s *clientScope) error {
 	if problem != nil {
 		return problem
 	}
+	if problem := checkRotation(s.client.Spec.Rotation, s.now); problem != nil {
+		return problem
+	}
 	if err := r.permit(ctx, s.client, server); err != nil {
 		return err
 	}

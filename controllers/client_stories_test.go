@@ -152,7 +152,7 @@ var _ = Describe("The Secret of an OAuthClient", func() {
 		Expect(published(ctx, w.recordOf("wiki")).Digests).To(Equal([]registration.Digest{
 			{SHA256: digestOf(old), Since: now}, {SHA256: digestOf(secret), Since: now},
 		}))
-		expectEvent(ctx, oc, "CredentialsRotated", "accepted for another day")
+		expectEvent(ctx, oc, "CredentialsRotated", "since that was missing. The one before is accepted until "+now.Add(settleDelay+overlap).Format("2006-01-02 15:04")+" UTC.")
 
 		By("beginning the overlap when nobody can be about to write the old one")
 		w.halt()

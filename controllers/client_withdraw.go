@@ -25,6 +25,7 @@ import (
 func (r *clientReconciler) withdraw(ctx context.Context, key types.NamespacedName) error {
 	r.parking.drop(key)
 	r.stopclock.forget(key)
+	r.told.first(key, "")
 	r.gate.leave(reconcile.Request{NamespacedName: key})
 
 	// What is found before the client is seen to be gone cannot be of a new client

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
@@ -81,6 +82,29 @@ var episodes = []episode{
 		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
 		l.elect(ctx).settle(ctx, oc.Name)
 		l.clock.Step(settleDelay)
+	}},
+	{name: "a rotation is requested", digests: 2, faulty: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { metav1.SetMetaDataAnnotation(&oc.ObjectMeta, v1alpha1.AnnotationRotate, "now") })
+	}},
+	{name: "its secret is due by schedule", digests: 2, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { oc.Spec.Rotation = new(every(time.Hour)) })
+		l.elect(ctx).settle(ctx, oc.Name)
+		l.clock.Step(time.Hour)
+	}},
+	{name: "a rotation is due and its issuer key is edited", digests: 2, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { metav1.SetMetaDataAnnotation(&oc.ObjectMeta, v1alpha1.AnnotationRotate, "now") })
+		s := l.secret(oc.Name)
+		change(ctx, s, func() { s.Data["issuer"] = []byte("https://evil.example.com") })
+	}},
+	{name: "its current secret is revoked", digests: 1, faulty: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		current := published(ctx, l.recordOf(oc.Name)).Digests[0]
+		change(ctx, oc, func() { metav1.SetMetaDataAnnotation(&oc.ObjectMeta, v1alpha1.AnnotationRevoke, current.ID()) })
+	}},
+	{name: "an old secret is revoked", digests: 1, faulty: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
+		l.elect(ctx).settle(ctx, oc.Name)
+		old := published(ctx, l.recordOf(oc.Name)).Digests[0]
+		change(ctx, oc, func() { metav1.SetMetaDataAnnotation(&oc.ObjectMeta, v1alpha1.AnnotationRevoke, old.ID()) })
 	}},
 	{name: "it is deleted", ends: true, tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		Expect(k8s.Delete(ctx, oc)).To(Succeed())

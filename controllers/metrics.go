@@ -12,9 +12,9 @@ import (
 // metrics count what people want to be alerted of. Every label has a closed set of
 // values, so that their number does not grow with the cluster.
 type metrics struct {
-	ready    prometheus.Histogram
-	minted   *prometheus.CounterVec
-	failures *prometheus.CounterVec
+	ready     prometheus.Histogram
+	rotations *prometheus.CounterVec
+	failures  *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -24,9 +24,9 @@ func newMetrics() *metrics {
 			Help:    "Time from an OAuthClient's creation, or from when a change of it was seen, until it was Ready.",
 			Buckets: []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300},
 		}),
-		minted: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "clientele_credentials_minted_total",
-			Help: "Client secrets minted, by what made it necessary: new, secret_missing or secret_changed.",
+		rotations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "clientele_rotations_total",
+			Help: "Client secrets that have taken the place of another in an app's Secret, by why: schedule, request, revocation, secret_missing or secret_changed.",
 		}, []string{"reason"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clientele_reconcile_failures_total",
@@ -36,5 +36,13 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) register(r prometheus.Registerer) error {
-	return errors.Join(r.Register(m.ready), r.Register(m.minted), r.Register(m.failures))
+	return errors.Join(r.Register(m.ready), r.Register(m.rotations), r.Register(m.failures))
+}
+
+// rotated counts a client secret that was written to an app's Secret, if it is new
+// and not the client's first one.
+func (m *metrics) rotated(s *clientScope) {
+	if because := replacementCause(s); because != "" {
+		m.rotations.WithLabelValues(string(because)).Inc()
+	}
 }

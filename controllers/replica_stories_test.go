@@ -97,9 +97,8 @@ var _ = Describe("What the manager tells", func() {
 
 		Eventually(func(g Gomega) {
 			got := w.gather()
-			g.Expect(got).To(HaveKeyWithValue("clientele_credentials_minted_total new", 1.0))
-			g.Expect(got).To(HaveKeyWithValue("clientele_credentials_minted_total secret_missing", 1.0))
-			g.Expect(got).To(HaveKeyWithValue("clientele_credentials_minted_total secret_changed", 1.0))
+			g.Expect(got).To(HaveKeyWithValue("clientele_rotations_total secret_missing", 1.0))
+			g.Expect(got).To(HaveKeyWithValue("clientele_rotations_total secret_changed", 1.0))
 			g.Expect(got).To(HaveKeyWithValue("clientele_reconcile_failures_total OAuthClient AuthorizationServerNotFound", 1.0))
 			g.Expect(got).To(HaveKeyWithValue("clientele_oauthclient_ready_seconds", 1.0))
 		}).Should(Succeed())

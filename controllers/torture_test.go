@@ -13,9 +13,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/internal/registration"
 )
 
 // torture is one run of events in an order that a seed decides.
@@ -25,6 +27,10 @@ type torture struct {
 	dice    *rand.Rand
 	leaders []*leader
 	history []string
+	// mounted is until when each secret that was ever mounted must be accepted, by its
+	// digest; revoked are the ids of those that must not.
+	mounted map[string]time.Time
+	revoked map[string]bool
 }
 
 // step is one thing that may happen at any time.
@@ -84,6 +90,16 @@ func (t *torture) steps() []step {
 		})},
 		{"the spec is no longer accepted", 1, edit(func() { oc.Spec.Scopes = []v1alpha1.Scope{"nobody-offers-this"} })},
 		{"the spec is accepted again", 2, edit(func() { oc.Spec.Scopes = []v1alpha1.Scope{"openid"} })},
+		{"a rotation is requested", 2, edit(func() {
+			metav1.SetMetaDataAnnotation(&oc.ObjectMeta, v1alpha1.AnnotationRotate, fmt.Sprint(t.dice.IntN(1000)))
+		})},
+		{"the current secret is revoked", 1, func(ctx context.Context) { t.revoke(ctx, true) }},
+		{"an old secret is revoked", 1, func(ctx context.Context) { t.revoke(ctx, false) }},
+		{"the rotation changes", 1, edit(func() {
+			// Never shorter than it may take all to let go of an old secret: see "a day passes".
+			oc.Spec.Rotation = new(every(overlap))
+			oc.Spec.Rotation.Overlap = lasting(overlap + time.Duration(t.dice.IntN(3))*time.Hour)
+		})},
 		{"minutes pass", 2, func(context.Context) { t.clock.Step(settleDelay) }},
 		{"a day passes", 1, func(ctx context.Context) {
 			// Nobody is a day behind: see settleDelay and overlap.
@@ -122,6 +138,44 @@ func (t *torture) mountedName(ctx context.Context) string {
 	return t.oc.Name
 }
 
+// revoke names a secret in the annotation: the one that is mounted, or another one.
+func (t *torture) revoke(ctx context.Context, current bool) {
+	record, mounted := t.recordOf(t.oc.Name), t.secret(t.mountedName(ctx))
+	if k8s.Get(ctx, client.ObjectKeyFromObject(record), record) != nil || k8s.Get(ctx, client.ObjectKeyFromObject(mounted), mounted) != nil {
+		return
+	}
+	digests := published(ctx, record).Digests
+	held := position(digests, digestOf(mounted))
+	i := t.dice.IntN(len(digests))
+	if held < 0 || !current && i == held {
+		return
+	}
+	if current {
+		i = held
+	}
+	t.revoked[digests[i].ID()] = true
+	change(ctx, t.oc, func() { metav1.SetMetaDataAnnotation(&t.oc.ObjectMeta, v1alpha1.AnnotationRevoke, digests[i].ID()) })
+}
+
+// checkOverlaps fails if a secret that was mounted is no longer accepted before its
+// overlap has passed.
+func (t *torture) checkOverlaps(ctx context.Context) {
+	GinkgoHelper()
+	record, mounted := t.recordOf(t.oc.Name), t.secret(t.mountedName(ctx))
+	if k8s.Get(ctx, client.ObjectKeyFromObject(record), record) != nil {
+		return
+	}
+	if k8s.Get(ctx, client.ObjectKeyFromObject(mounted), mounted) == nil {
+		t.mounted[digestOf(mounted)] = t.clock.Now().Add(overlap)
+	}
+	digests := published(ctx, record).Digests
+	for verifier, until := range t.mounted {
+		if t.clock.Now().Before(until) && !t.revoked[registration.Digest{SHA256: verifier}.ID()] {
+			Expect(position(digests, verifier)).To(BeNumerically(">=", 0), "a secret was mounted until %v before %v: %v", until, t.clock.Now(), t.history)
+		}
+	}
+}
+
 // any picks one of steps by weight.
 func (t *torture) any(steps []step) step {
 	total := 0
@@ -148,13 +202,17 @@ var _ = Describe("Whatever happens in whatever order", func() {
 			oc := l.wiki()
 			oc.Name = fmt.Sprintf("wiki-%d", seed)
 			create(ctx, oc)
-			t := &torture{lab: l, oc: oc, dice: rand.New(rand.NewPCG(uint64(seed), 0)), leaders: []*leader{l.elect(ctx), l.elect(ctx)}}
+			t := &torture{
+				lab: l, oc: oc, dice: rand.New(rand.NewPCG(uint64(seed), 0)), leaders: []*leader{l.elect(ctx), l.elect(ctx)},
+				mounted: map[string]time.Time{}, revoked: map[string]bool{},
+			}
 			steps := t.steps()
 			for range 120 {
 				s := t.any(steps)
 				t.history = append(t.history, s.name)
 				s.do(ctx)
 				l.checkMounted(ctx, "all this: "+fmt.Sprint(t.history))
+				t.checkOverlaps(ctx)
 			}
 			change(ctx, oc, func() { oc.Spec.Scopes = []v1alpha1.Scope{"openid"} })
 			if len(l.servers) == 0 {

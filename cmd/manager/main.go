@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	_ "time/tzdata" // for spec.rotation.window.timeZone: the image has no time zones
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
