@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
 
@@ -53,6 +54,10 @@ type clientReconciler struct {
 	usage     lastUse
 	parking   *parking
 	stopclock *stopclock
+	// watches, memory and readings spare reads and slow hashes, and decide nothing.
+	watches  *secretWatches
+	memory   credential.Memory
+	readings readings
 }
 
 // Reconcile brings one OAuthClient's record, Secret and status to where its spec
@@ -78,6 +83,7 @@ func (r *clientReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	if isStale(err) {
 		return settleFor(err)
 	}
+	r.watches.retain(s.request(), s.follows...)
 	setConditions(s)
 	if patchErr := r.patchStatus(ctx, s); patchErr != nil {
 		if err == nil {
@@ -122,6 +128,8 @@ type clientScope struct {
 	// From ensureCredentials.
 	secret     *corev1.Secret // the one called secretName; nil if there is none
 	credential choice
+	// follows are Secrets that are not ours, and whose changes concern this client.
+	follows []types.NamespacedName
 
 	// From publishRegistration: the version that replicas must have loaded.
 	version string
