@@ -21,6 +21,9 @@ type credentials struct {
 	method string
 	id     string
 	secret credential.Secret
+	// unencoded is what a client means that has not form-urlencoded what it sends by
+	// Basic; nil if that is the same.
+	unencoded *credentials
 }
 
 // errBadClient stands for every way in which a client can fail to prove itself.
@@ -48,6 +51,8 @@ func parseCredentials(headers []string, p *params) (credentials, *oauth.Error) {
 	switch {
 	case !ok:
 		return credentials{}, oauth.Errorf(oauth.InvalidClient, "the Authorization header is not of the Basic scheme, or malformed")
+	case id != "" && c.unencoded != nil && id == c.unencoded.id:
+		return *c.unencoded, nil
 	case id != "" && id != c.id:
 		return credentials{}, oauth.Errorf(oauth.InvalidClient, "client_id is not the client of the Authorization header")
 	}
@@ -65,14 +70,17 @@ func parseBasic(header string) (credentials, bool) {
 		return credentials{}, false
 	}
 	id, secret, ok := strings.Cut(string(raw), ":")
-	return credentials{
+	c := credentials{
 		method: registration.AuthMethodBasic, id: unescape(id), secret: credential.New(unescape(secret)),
-	}, ok && id != ""
+	}
+	if c.id != id || c.secret.Reveal() != secret {
+		c.unencoded = &credentials{method: c.method, id: id, secret: credential.New(secret)}
+	}
+	return c, ok && id != ""
 }
 
 // unescape undoes the form-urlencoding that RFC 6749 section 2.3.1 wants within
-// Basic. Many clients leave it out; what cannot be decoded is taken as it is. That
-// never matters for a secret that we minted: it has no character to be encoded.
+// Basic. Many clients leave it out; what cannot be decoded is taken as it is.
 func unescape(s string) string {
 	if decoded, err := url.QueryUnescape(s); err == nil {
 		return decoded
@@ -80,30 +88,54 @@ func unescape(s string) string {
 	return s
 }
 
-// authenticateClient returns the client that proved itself. An unknown client and a wrong
-// secret give the same code and text after about the same work.
-func (s *Server) authenticateClient(issuer *registry.Issuer, c credentials) (*registry.Client, *oauth.Error) {
-	client, known := s.registry.Client(issuer, c.id)
-	proved := false
+// proof is what became of credentials.
+type proof struct {
+	client *registry.Client // nil if it is unknown
+	proved bool
+	digest string // the ID of the digest of the secret; empty for a public client
+}
+
+// authenticateClient returns the client that proved itself. An unknown client and a
+// wrong secret give the same code and text, after about the same work unless the
+// client's secret is one that a person has brought.
+func (s *Server) authenticateClient(r *request, c credentials) (*registry.Client, *oauth.Error) {
+	p, err := s.prove(r, c)
+	if err == nil && !p.proved && c.unencoded != nil {
+		p, err = s.prove(r, *c.unencoded)
+	}
+	switch {
+	case err != nil:
+		return nil, unavailable(err)
+	case !p.proved && !s.registry.Current():
+		// The client or its new secret may be one that this replica has yet to hear of.
+		return nil, unavailable(errStale)
+	case !p.proved && p.client != nil:
+		return nil, errBadClient.Because(errors.New("wrong secret or none"))
+	case !p.proved:
+		return nil, errBadClient.Because(errors.New("unknown client"))
+	case c.method != p.client.AuthMethod():
+		// Who has proved to know the secret may learn how to send it.
+		return nil, oauth.Errorf(oauth.InvalidClient, "the client is registered for %s", p.client.AuthMethod())
+	}
+	if s.used != nil && p.digest != "" {
+		s.used(p.digest)
+	}
+	return p.client, nil
+}
+
+// prove compares credentials with what is registered. The error says that it could
+// not.
+func (s *Server) prove(r *request, c credentials) (proof, error) {
+	client, known := s.registry.Client(r.issuer, c.id)
 	switch {
 	case !known:
 		c.secret.Matches(nobody)
+		return proof{}, nil
 	case client.Public():
-		proved = c.method == registration.AuthMethodNone
-	case c.method != registration.AuthMethodNone:
-		proved = client.Accepts(c.secret)
+		return proof{client: client, proved: c.method == registration.AuthMethodNone}, nil
+	case c.method == registration.AuthMethodNone:
+		return proof{client: client}, nil
 	}
-	switch {
-	case !proved && !s.registry.Current():
-		// The client or its new secret may be one that this replica has yet to hear of.
-		return nil, unavailable(errStale)
-	case !proved && known:
-		return nil, errBadClient.Because(errors.New("wrong secret or none"))
-	case !proved:
-		return nil, errBadClient.Because(errors.New("unknown client"))
-	case c.method != client.AuthMethod():
-		// Who has proved to know the secret may learn how to send it.
-		return nil, oauth.Errorf(oauth.InvalidClient, "the client is registered for %s", client.AuthMethod())
-	}
-	return client, nil
+	digest, err := client.Accepts(r.Context(), c.secret, s.slow)
+	return proof{client: client, proved: digest != "", digest: digest}, err
 }

@@ -45,6 +45,7 @@ func TestClientAuth(t *testing.T) {
 		"post":                      {"", url.Values{"client_id": {"docs.poster"}, "client_secret": {posterSecret}}, ok},
 		"none":                      {"", url.Values{"client_id": {"docs.spa"}}, ok},
 		"empty client_secret":       {"", url.Values{"client_id": {"docs.spa"}, "client_secret": {""}}, ok},
+		"id as it is, twice":        {basic("docs.wiki", wikiSecret), url.Values{"client_id": {"docs.wiki"}}, ok},
 		"basic with an empty other": {good, url.Values{"client_secret": {""}}, ok},
 
 		"nothing":               {"", nil, refused},
@@ -197,6 +198,8 @@ func FuzzBasicAuth(f *testing.F) {
 			t.Errorf("method %s with a client_secret of %q", c.method, secret)
 		case id != "" && id != c.id:
 			t.Errorf("took %q for %q", c.id, id)
+		case c.unencoded != nil && (id == c.unencoded.id && id != c.id || c.unencoded.unencoded != nil || c.unencoded.id != sent):
+			t.Errorf("read %q and %q of %q beside %q", c.id, c.unencoded.id, raw, id)
 		case c.id != sent && c.id != unescape(sent):
 			t.Errorf("read %q of %q", c.id, raw)
 		}

@@ -45,6 +45,9 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Used is told the ID of the registration.Digest of every client secret that
+	// somebody has proved to know. It must be quick; nil means that nobody asks.
+	Used func(id string)
 	// NewID makes names, of letters and digits, that nobody can guess; nil means
 	// crypto/rand.Text.
 	NewID func() string
@@ -59,6 +62,8 @@ type Server struct {
 	metrics  *metrics
 	now      func() time.Time
 	newID    func() string
+	used     func(id string)
+	slow     *registry.Verifier
 	routes   routes
 	metadata metadataCache
 	csrf     *http.CrossOriginProtection
@@ -86,7 +91,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		registry: c.Registry, store: c.Store, log: c.Log, metrics: m, now: c.Now, newID: c.NewID,
-		csrf: http.NewCrossOriginProtection(),
+		used: c.Used, slow: registry.NewVerifier(nil), csrf: http.NewCrossOriginProtection(),
 	}
 	s.routes = s.table()
 	return s, nil

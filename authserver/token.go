@@ -71,10 +71,11 @@ func parseToken(r *request) (tokenRequest, *oauth.Error) {
 }
 
 func (s *Server) answerToken(r *request, req tokenRequest) (*tokenResponse, *oauth.Error) {
-	client, problem := s.authenticateClient(r.issuer, req.credentials)
+	client, problem := s.authenticateClient(r, req.credentials)
 	if problem != nil {
 		return nil, problem
 	}
+	r.client = client
 	var grant func(*request, *registry.Client, tokenRequest) (*tokenResponse, *oauth.Error)
 	switch req.grantType {
 	case registration.GrantAuthorizationCode:

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
 
@@ -53,7 +54,19 @@ type clientReconciler struct {
 	usage     lastUse
 	parking   *parking
 	stopclock *stopclock
-	told      told
+	told      *told
+	// watches, memory and readings spare reads and slow hashes, and decide nothing.
+	watches  *secretWatches
+	memory   *credential.Memory
+	readings *readings
+}
+
+// newClientReconciler has an empty memory, and neither gate nor watches.
+func newClientReconciler(s shared, usage lastUse) *clientReconciler {
+	return &clientReconciler{
+		shared: s, usage: usage, parking: newParking(parkingLimit), stopclock: newStopclock(),
+		told: &told{}, memory: &credential.Memory{}, readings: &readings{},
+	}
 }
 
 // Reconcile brings one OAuthClient's record, Secret and status to where its spec
@@ -79,6 +92,7 @@ func (r *clientReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	if isStale(err) {
 		return settleFor(err)
 	}
+	r.watches.retain(s.request(), s.follows...)
 	setConditions(s)
 	if patchErr := r.patchStatus(ctx, s); patchErr != nil {
 		if err == nil {
@@ -112,6 +126,9 @@ type clientScope struct {
 	secrets   []corev1.Secret      // those that the client owns, under whatever name
 	used      func(id string) time.Time
 
+	// memory spares slow hashes.
+	memory *credential.Memory
+
 	// problems are what keeps a condition from being True.
 	problems problems
 
@@ -128,6 +145,8 @@ type clientScope struct {
 	// revoking says that secrets which were mounted before the one that is now are to
 	// be revoked.
 	revoking bool
+	// follows are Secrets that are not ours, and whose changes concern this client.
+	follows []types.NamespacedName
 
 	// From publishRegistration: the version that replicas must have loaded.
 	version string
@@ -152,7 +171,7 @@ func (r *clientReconciler) read(ctx context.Context, key types.NamespacedName) (
 	if oc.DeletionTimestamp != nil {
 		return nil, nil
 	}
-	s := &clientScope{client: oc, before: *oc.Status.DeepCopy(), now: r.Clock.Now(), problems: problems{}, used: r.usage.of}
+	s := &clientScope{client: oc, before: *oc.Status.DeepCopy(), now: r.Clock.Now(), problems: problems{}, used: r.usage.of, memory: r.memory}
 	if err := r.readRecord(ctx, s); err != nil {
 		return nil, err
 	}

@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// foreignDelay is when to look again at a Secret that is not ours. Watching it
-	// would mean to watch every Secret of the cluster.
-	foreignDelay = time.Minute
 	// roomDelay is when to look again whether there is room to park a secret.
 	roomDelay = time.Second
 
@@ -44,6 +41,10 @@ const (
 	originParked
 	// originMinted: it must be minted, or just was.
 	originMinted
+	// originBrought: spec.clientSecretRef names it, and the Secret does not hold it.
+	originBrought
+	// originTaken: it is in the Secret that spec.secret.adopt asks to take over.
+	originTaken
 )
 
 // choice is the client secret that the app's Secret is to hold.
@@ -119,7 +120,7 @@ func heldOrCarried(i int) origin {
 	return originCarried
 }
 
-// find is where the digest of value stands in the order of publication, or -1.
+// find is where the SHA-256 of value stands in the order of publication, or -1.
 func find(digests []registration.Digest, value credential.Secret) int {
 	if value.IsZero() {
 		return -1
@@ -141,11 +142,17 @@ func (*clientReconciler) newDigest(value credential.Secret, now time.Time) (regi
 // mints one if there is none. It writes nothing: the digest comes first.
 func (r *clientReconciler) ensureCredentials(ctx context.Context, s *clientScope) error {
 	s.secret = s.owned(s.secretName)
+	if decided, err := r.adopt(ctx, s); decided || err != nil {
+		return s.tolerate(err)
+	}
 	if s.want.Public {
 		if s.secret != nil {
 			return nil
 		}
 		return s.tolerate(r.readSecret(ctx, s))
+	}
+	if s.brings() {
+		return s.tolerate(r.bring(ctx, s))
 	}
 	if r.choose(s); s.credential.origin == originHeld && !s.revoking {
 		return nil
@@ -197,7 +204,7 @@ func (r *clientReconciler) evidence(s *clientScope) evidence {
 	if s.published != nil {
 		e.accepted = s.published.Digests
 	}
-	e.find = func(value credential.Secret) int { return find(e.accepted, value) }
+	e.find = func(value credential.Secret) int { return r.findKept(s, e.accepted, value) }
 	for i := range s.secrets {
 		if s.secrets[i].Name != s.secretName {
 			e.carried = append(e.carried, secretValue(&s.secrets[i]))
@@ -212,12 +219,6 @@ func secretValue(s *corev1.Secret) credential.Secret {
 		return credential.Secret{}
 	}
 	return credential.New(string(s.Data[keyClientSecret]))
-}
-
-// acceptedValue reports whether a Secret, which may be nil, holds a secret that is
-// among digests.
-func acceptedValue(s *corev1.Secret, digests []registration.Digest) bool {
-	return find(digests, secretValue(s)) >= 0
 }
 
 // readSecret reads the Secret called s.secretName from the API server. It is a
@@ -240,18 +241,20 @@ func (r *clientReconciler) readSecret(ctx context.Context, s *clientScope) error
 	case owner != nil && owner.Name == s.client.Name:
 		return r.clearPredecessor(ctx, s, live)
 	}
+	r.follow(s, client.ObjectKeyFromObject(live))
 	return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonSecretNotOwned,
 		"Secret %s exists and does not belong to this OAuthClient, so it is left alone. Set spec.secret.name to another name, or delete that Secret.",
-		s.secretName).within(foreignDelay)
+		s.secretName)
 }
 
 // clearPredecessor deletes the Secret of an earlier OAuthClient of the same name,
 // as the cluster's garbage collector is about to.
 func (r *clientReconciler) clearPredecessor(ctx context.Context, s *clientScope, old *corev1.Secret) error {
 	if old.DeletionTimestamp != nil {
+		r.follow(s, client.ObjectKeyFromObject(old))
 		return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonSecretNotOwned,
 			"Secret %s belongs to an earlier OAuthClient of this name and is still being deleted: its finalizers hold it.",
-			old.Name).within(foreignDelay)
+			old.Name)
 	}
 	if err := r.confirm(ctx, s.client); err != nil {
 		return err

@@ -63,15 +63,18 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 		accepted = s.published.Digests
 	}
 	if s.revoking {
-		accepted = r.retention(s).revoke(accepted, find(accepted, secretValue(s.secret)))
+		accepted = r.retention(s).revoke(accepted, s.find(accepted, secretValue(s.secret)))
 	}
-	if i := find(accepted, s.credential.replaces); i >= 0 {
+	if i := s.find(accepted, s.credential.replaces); i >= 0 {
 		accepted = acceptAgain(accepted, i)
+	}
+	if s.fromPeople() {
+		return r.broughtDigests(s, accepted)
 	}
 	found := s.problems[v1alpha1.ConditionCredentialsReady]
 	switch {
 	case s.credential.origin != originNone:
-		if i := find(accepted, s.credential.value); i >= 0 {
+		if i := s.find(accepted, s.credential.value); i >= 0 {
 			return acceptAgain(accepted, i), nil
 		}
 		fresh, err := r.newDigest(s.credential.value, stamp(s.now))
@@ -82,12 +85,12 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 		return accept(accepted, fresh), nil
 	case found != nil && found.reason == v1alpha1.ReasonTooManyCredentials:
 		// Let the overlaps begin, so that there will be room. The Secret was read
-		// from the API server, and holds none of them. What is not quiet makes room
-		// all the same.
+		// from the API server. What is not quiet makes room all the same.
 		p := r.retention(s)
 		p.quiet = 0
-		next := p.retire(accepted, -1, stamp(s.now))
-		s.wake = p.next(next, -1, stamp(s.now))
+		held := r.lastHeld(s, accepted)
+		next := p.retire(accepted, held, stamp(s.now))
+		s.wake = p.next(next, held, stamp(s.now))
 		return next, nil
 	}
 	return accepted, nil
@@ -213,7 +216,7 @@ func (s *clientScope) neededDigest() string {
 	if value.IsZero() {
 		value = s.credential.value
 	}
-	if i := find(s.want.Digests, value); i >= 0 {
+	if i := s.find(s.want.Digests, value); i >= 0 {
 		return s.want.Digests[i].ID()
 	}
 	return ""
@@ -288,21 +291,21 @@ func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientSc
 		value = s.credential.replaces
 	}
 	p, now := r.retention(s), stamp(s.now)
-	held := find(s.want.Digests, value)
+	held := s.find(s.want.Digests, value)
 	digests := p.retire(s.want.Digests, held, now)
 	if !slices.Equal(digests, s.want.Digests) {
 		// A cache that is behind must not retire what the Secret holds by now.
 		if err := r.readSecret(ctx, s); err != nil {
 			return err
 		}
-		if !forClient(s.secret, s.client.UID) || find(s.want.Digests, secretValue(s.secret)) != held {
+		if !forClient(s.secret, s.client.UID) || s.find(s.want.Digests, secretValue(s.secret)) != held {
 			return errStale
 		}
 		if err := r.publish(ctx, s, digests); err != nil {
 			return err
 		}
 	}
-	held = find(digests, value)
+	held = s.find(digests, value)
 	s.wake = p.next(digests, held, now)
 	if next := s.nextRotation(digests, held); next.After(s.now) {
 		s.wake = sooner(s.wake, next) // one that is due waits for something else than time

@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
@@ -25,11 +24,8 @@ import (
 func desiredSecret(s *clientScope) *corev1.Secret {
 	key := client.ObjectKey{Namespace: s.client.Namespace, Name: s.secretName}
 	desired := recordSecret(s.secret, key, registration.RecordCredentials)
-	if s.secret == nil {
-		desired.OwnerReferences = []metav1.OwnerReference{{
-			APIVersion: v1alpha1.GroupVersion.String(), Kind: kindClient,
-			Name: s.client.Name, UID: s.client.UID, Controller: new(true),
-		}}
+	if !forClient(s.secret, s.client.UID) {
+		own(desired, s.client)
 	}
 	desired.Data["client_id"] = []byte(s.want.ClientID)
 	desired.Data["issuer"] = []byte(s.issuer.Issuer)
@@ -149,6 +145,9 @@ func withoutValue(err error, value credential.Secret) error {
 
 // secretNotice says what has happened to the Secret.
 func secretNotice(s *clientScope) notice {
+	if n, told := broughtNotice(s); told {
+		return n
+	}
 	name := s.secretName
 	n := notice{kind: corev1.EventTypeNormal, action: "WriteSecret"}
 	changed := s.secret == nil || secretValue(s.secret).Digest() != s.credential.value.Digest()

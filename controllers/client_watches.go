@@ -25,9 +25,9 @@ import (
 
 // setupClients adds the OAuthClient controller to mgr.
 func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
-	r := &clientReconciler{shared: s, usage: unreported{}, parking: newParking(parkingLimit), stopclock: newStopclock()}
+	r := newClientReconciler(s, unreported{})
 	gate := tracker.subscribe(r.everyone)
-	r.gate = gate
+	r.gate, r.watches = gate, newSecretWatches(s.single)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("oauthclient").
 		WithOptions(controller.Options{
@@ -39,6 +39,7 @@ func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOfSecret)).
 		Watches(&v1alpha1.AuthorizationServer{}, r.serverChanges()).
 		WatchesRawSource(gate).
+		WatchesRawSource(r.watches).
 		Complete(r)
 }
 

@@ -27,6 +27,8 @@ func (r *clientReconciler) withdraw(ctx context.Context, key types.NamespacedNam
 	r.stopclock.forget(key)
 	r.told.first(key, "")
 	r.gate.leave(reconcile.Request{NamespacedName: key})
+	r.watches.retain(reconcile.Request{NamespacedName: key})
+	r.readings.drop(key)
 
 	// What is found before the client is seen to be gone cannot be of a new client
 	// of that name.

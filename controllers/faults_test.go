@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -164,7 +165,7 @@ var _ = Describe("A manager", Ordered, func() {
 		}
 	}
 
-	for _, e := range episodes {
+	for _, e := range slices.Concat(episodes, broughtEpisodes) {
 		It("may crash between any two writes when "+e.name, func(ctx context.Context) {
 			name := begin(ctx, e)
 			m := l.elect(ctx)

@@ -248,7 +248,7 @@ func rotatedNotice(s *clientScope) notice {
 func (s *clientScope) farewell() string {
 	last := len(s.want.Digests) - 1
 	before := s.want.Digests[last-1]
-	if i := find(s.want.Digests, s.credential.replaces); i >= 0 {
+	if i := s.find(s.want.Digests, s.credential.replaces); i >= 0 {
 		before = s.want.Digests[i]
 	}
 	if s.rotation.cause == causeRevocation && revocationsOf(s.client)[before.ID()] {

@@ -31,7 +31,7 @@ func setCredentials(s *clientScope) {
 		return
 	}
 	digests := s.published.Digests
-	held := find(digests, secretValue(s.heldSecret()))
+	held := s.find(digests, secretValue(s.heldSecret()))
 	status.Credentials = s.credentials(digests, held)
 	status.NextRotation = nil
 	if at := s.nextRotation(digests, held); !at.IsZero() {

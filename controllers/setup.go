@@ -107,6 +107,8 @@ type clusterClients struct {
 	live      client.Reader
 	writer    client.Client
 	informers cache.Informers
+	// single watches single Secrets.
+	single client.WithWatch
 }
 
 // Setup adds both controllers and what they share to mgr, whose cache must have
@@ -119,7 +121,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := m.register(o.Registerer); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	c := clusterClients{cached: mgr.GetClient(), live: mgr.GetAPIReader(), writer: mgr.GetClient(), informers: mgr.GetCache()}
+	single, err := client.NewWithWatch(mgr.GetConfig(), client.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+	})
+	if err != nil {
+		return fmt.Errorf("watch single Secrets: %w", err)
+	}
+	c := clusterClients{
+		cached: mgr.GetClient(), live: mgr.GetAPIReader(), writer: mgr.GetClient(), informers: mgr.GetCache(), single: single,
+	}
 	tracker := newReplicaTracker(o, c)
 	users, err := usersCache(mgr, o.Namespace)
 	if err != nil {

@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,9 +17,18 @@ import (
 
 // Client is one registered client. It is immutable.
 type Client struct {
-	record  registration.Client
-	digests []string
-	scopes  oauth.Scopes
+	record registration.Client
+	minted accepted // by their SHA-256
+	hashed accepted // by their argon2id
+	scopes oauth.Scopes
+}
+
+// accepted are what secrets are compared with, oldest first, and the IDs of their
+// digests.
+type accepted struct{ verifiers, ids []string }
+
+func (a *accepted) add(d registration.Digest) {
+	a.verifiers, a.ids = append(a.verifiers, d.Verifier()), append(a.ids, d.ID())
 }
 
 // NewClient validates a record for serving.
@@ -31,7 +41,11 @@ func NewClient(record registration.Client) (*Client, error) {
 	ownSettings(&record)
 	c := &Client{record: record, scopes: slices.Clone(record.Scopes)}
 	for _, d := range record.Digests {
-		c.digests = append(c.digests, d.SHA256)
+		if d.SHA256 != "" {
+			c.minted.add(d)
+		} else {
+			c.hashed.add(d)
+		}
 	}
 	return c, nil
 }
@@ -65,10 +79,25 @@ func (c *Client) MayUse(grantType string) bool {
 // Scopes are those that the client may ask for. The caller must not change them.
 func (c *Client) Scopes() oauth.Scopes { return c.scopes }
 
-// Accepts reports whether secret is one of the client's. It takes the same time
-// whichever one it is, and whether or not it is one.
-func (c *Client) Accepts(secret credential.Secret) bool {
-	return !c.record.Public && secret.Matches(c.digests)
+// Accepts returns the ID of the digest that secret is accepted by, or "" if it is
+// none of the client's. Where all that is accepted was minted, that takes the same
+// time whichever one it is, and whether or not it is one. Otherwise slow compares it,
+// and the error says that slow could not: try again.
+func (c *Client) Accepts(ctx context.Context, secret credential.Secret, slow *Verifier) (id string, err error) {
+	if c.record.Public {
+		return "", nil
+	}
+	if i := secret.Find(c.minted.verifiers); i >= 0 {
+		return c.minted.ids[i], nil
+	}
+	if len(c.hashed.verifiers) == 0 {
+		return "", nil
+	}
+	i, err := slow.find(ctx, c.record.UID, c.hashed.verifiers, secret)
+	if i < 0 {
+		return "", err
+	}
+	return c.hashed.ids[i], nil
 }
 
 // RedirectURI was compared with a registration (RFC 9700 section 2.1). Only

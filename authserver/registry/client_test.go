@@ -257,8 +257,12 @@ func TestAccepts(t *testing.T) {
 		{"a public client has none", client(t, public), credential.Secret{}, false},
 	}
 	for _, tt := range tests {
-		if got := tt.client.Accepts(tt.secret); got != tt.want {
-			t.Errorf("%s: Accepts = %v, want %v", tt.name, got, tt.want)
+		want := ""
+		if tt.want {
+			want = registration.Digest{SHA256: tt.secret.Digest()}.ID()
+		}
+		if got, err := tt.client.Accepts(t.Context(), tt.secret, nil); got != want || err != nil {
+			t.Errorf("%s: Accepts = %q, %v, want %q", tt.name, got, err, want)
 		}
 	}
 }
@@ -322,7 +326,7 @@ func BenchmarkAccepts(b *testing.B) {
 		secret := credential.New(fmt.Sprint(n - 1))
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				if !c.Accepts(secret) {
+				if id, _ := c.Accepts(b.Context(), secret, nil); id == "" {
 					b.Fatal("refused")
 				}
 			}

@@ -3,7 +3,9 @@
 
 // Package credential mints, digests and matches client secrets. It never stores
 // or prints one. A minted secret has 256 random bits, so a plain SHA-256 of it
-// tells nothing and costs nothing; values that a person chose do not belong here.
+// tells nothing and costs nothing. A value that a person has brought may be one that
+// can be guessed: it is hashed slowly, with a salt, and a Memory keeps that from
+// being done more than once.
 package credential
 
 import (
@@ -60,15 +62,18 @@ func (s Secret) Digest() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Matches reports whether one of digests is the secret's. It takes the same time
-// whichever one it is, and whether or not one is.
-func (s Secret) Matches(digests []string) bool {
-	own, found := []byte(s.Digest()), 0
-	for _, d := range digests {
-		found |= subtle.ConstantTimeCompare(own, []byte(d))
+// Find is which of digests is the secret's, or -1. It takes the same time whichever
+// one it is, and whether or not one is.
+func (s Secret) Find(digests []string) int {
+	own, found := []byte(s.Digest()), -1
+	for i, d := range digests {
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(own, []byte(d)), i, found)
 	}
-	return found == 1
+	return found
 }
+
+// Matches reports whether one of digests is the secret's, in the same time as Find.
+func (s Secret) Matches(digests []string) bool { return s.Find(digests) >= 0 }
 
 const redacted = "[redacted]"
 

@@ -115,6 +115,9 @@ type Digest struct {
 	// Request is the rotation request that the secret answers; see the annotation
 	// clientele.dev/rotate.
 	Request string `json:"request,omitempty"`
+	// Brought says that the secret is one that spec.clientSecretRef names: once the
+	// OAuthClient names none any more, it is replaced by one that is minted.
+	Brought bool `json:"brought,omitempty"`
 }
 
 // Verifier is what a secret is compared with: SHA256 or Argon2id, whichever there

@@ -18,6 +18,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/clientele-dev/clientele/internal/argon2id"
 )
 
 // User is one person who may sign in.
@@ -93,8 +95,10 @@ func (u User) check() error {
 
 func checkHash(hash string) error {
 	if strings.HasPrefix(hash, "$argon2id$") {
-		_, err := ParseArgon2id(hash)
-		return err
+		if _, err := argon2id.Parse(hash); err != nil {
+			return fmt.Errorf("passwordHash %w", err)
+		}
+		return nil
 	}
 	cost, err := bcrypt.Cost([]byte(hash))
 	switch {

@@ -4,13 +4,12 @@
 package users
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/clientele-dev/clientele/internal/argon2id"
 	"github.com/clientele-dev/clientele/internal/userfile"
 )
 
@@ -38,13 +37,16 @@ var defaultWork = work{bcryptCost: bcrypt.DefaultCost}
 type hash struct {
 	work
 	bcrypt   []byte
-	argon2id userfile.Argon2id
+	argon2id argon2id.Hash
 }
 
 func parseHash(text string) (hash, error) {
 	if strings.HasPrefix(text, "$argon2id$") {
-		a, err := userfile.ParseArgon2id(text)
-		return argon2idHash(a), err
+		a, err := argon2id.Parse(text)
+		if err != nil {
+			return hash{}, fmt.Errorf("passwordHash %w", err)
+		}
+		return argon2idHash(a), nil
 	}
 	cost, err := bcrypt.Cost([]byte(text))
 	if err != nil || cost > userfile.MaxBcryptCost {
@@ -54,7 +56,7 @@ func parseHash(text string) (hash, error) {
 	return hash{work: work{bcryptCost: cost}, bcrypt: []byte(text)}, nil
 }
 
-func argon2idHash(a userfile.Argon2id) hash {
+func argon2idHash(a argon2id.Hash) hash {
 	return hash{argon2id: a, work: work{
 		memory: a.Memory, passes: a.Passes, threads: a.Threads, salt: len(a.Salt), key: len(a.Key),
 	}}
@@ -65,7 +67,7 @@ func (w work) dummy() hash {
 	if w.bcryptCost > 0 {
 		return hash{work: w, bcrypt: fmt.Appendf(nil, "$2b$%02d$%s", w.bcryptCost, strings.Repeat(".", 53))}
 	}
-	return argon2idHash(userfile.Argon2id{
+	return argon2idHash(argon2id.Hash{
 		Memory: w.memory, Passes: w.passes, Threads: w.threads,
 		Salt: make([]byte, w.salt), Key: make([]byte, w.key),
 	})
@@ -80,8 +82,5 @@ func (h hash) matches(password []byte) bool {
 		return same && len(clipped) == len(password)
 	}
 	clipped := password[:min(len(password), maxPassword)]
-	a := h.argon2id
-	size := uint32(len(a.Key)) //nolint:gosec // userfile takes 64 bytes at the most
-	key := argon2.IDKey(clipped, a.Salt, a.Passes, a.Memory, a.Threads, size)
-	return subtle.ConstantTimeCompare(key, a.Key) == 1 && len(clipped) == len(password)
+	return h.argon2id.Matches(clipped) && len(clipped) == len(password)
 }

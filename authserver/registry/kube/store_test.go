@@ -69,7 +69,11 @@ func (f *fed) event(deliver func(any) error, o *corev1.Secret) {
 
 func (f *fed) accepts(clientID, secret string) bool {
 	c, ok := f.registry.Client(&registry.Issuer{Server: registration.Server{Name: "default"}}, clientID)
-	return ok && c.Accepts(credential.New(secret))
+	if !ok {
+		return false
+	}
+	id, _ := c.Accepts(f.t.Context(), credential.New(secret), nil)
+	return id != ""
 }
 
 func (f *fed) issuer() *registry.Issuer { return f.registry.Issuers()["default"] }

@@ -158,7 +158,11 @@ func (r *replica) client(clientID string) *registry.Client {
 
 func (r *replica) accepts(clientID string, secret string) bool {
 	c := r.client(clientID)
-	return c != nil && c.Accepts(credential.New(secret))
+	if c == nil {
+		return false
+	}
+	id, _ := c.Accepts(context.Background(), credential.New(secret), nil) //nolint:usetesting // only minted secrets, so nobody waits
+	return id != ""
 }
 
 func serverRecord(name string, change ...func(*registration.Server)) registration.Server {

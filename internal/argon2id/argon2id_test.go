@@ -1,30 +1,33 @@
 // Copyright 2026 The Clientele Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package userfile
+package argon2id
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // phc is of the reference implementation's own tests.
 const phc = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 
-func TestParseArgon2id(t *testing.T) {
-	a, err := ParseArgon2id(phc)
+func TestParse(t *testing.T) {
+	a, err := Parse(phc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if a.Memory != 65536 || a.Passes != 2 || a.Threads != 1 || string(a.Salt) != "somesalt" || len(a.Key) != 32 {
-		t.Errorf("ParseArgon2id = %+v, want the parameters in %s", a, phc)
+		t.Errorf("Parse = %+v, want the parameters in %s", a, phc)
 	}
 }
 
-// TestParseArgon2id_Bounds changes one part of a hash that is accepted. What is out
+// TestParse_Bounds changes one part of a hash that is accepted. What is out
 // of bounds would stop the server: argon2 panics without passes or lanes, and takes
 // whatever memory the hash says for every login.
-func TestParseArgon2id_Bounds(t *testing.T) {
+func TestParse_Bounds(t *testing.T) {
 	tests := []struct {
 		name, old, new string
 		ok             bool
@@ -61,9 +64,9 @@ func TestParseArgon2id_Bounds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			text := strings.Replace(phc, tt.old, tt.new, 1)
-			_, err := ParseArgon2id(text)
+			_, err := Parse(text)
 			if (err == nil) != tt.ok {
-				t.Errorf("ParseArgon2id(%q) = %v, want success: %v", text, err, tt.ok)
+				t.Errorf("Parse(%q) = %v, want success: %v", text, err, tt.ok)
 			}
 			if err != nil && (strings.Contains(err.Error(), "CTFhF") || strings.Contains(err.Error(), "c29t")) {
 				t.Errorf("error %q holds salt or hash", err)
@@ -72,29 +75,51 @@ func TestParseArgon2id_Bounds(t *testing.T) {
 	}
 }
 
-// TestCheckHash_BcryptForm: the bcrypt package takes more than can ever match.
-func TestCheckHash_BcryptForm(t *testing.T) {
-	const good = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"
-	tests := []struct {
-		name, hash string
-		ok         bool
-	}{
-		{"2a", good, true},
-		{"2b", "$2b$" + good[4:], true},
-		{"2y", "$2y$" + good[4:], true},
-		{"2x, which was a mistake", "$2x$" + good[4:], false},
-		{"2", "$2$" + good[4:], false},
-		{"cut short", good[:59], false},
-		{"something behind", good + "A", false},
-		{"line break behind", good + "\n", false},
-		{"another alphabet", strings.Replace(good, ".E5", "+E5", 1), false},
-		{"highest cost", "$2a$14$" + good[7:], true},
-		{"too high a cost", "$2a$15$" + good[7:], false},
-		{"too low a cost", "$2a$03$" + good[7:], false},
+// TestNew: the parameters are written down with the hash, and its salt is its own.
+func TestNew(t *testing.T) {
+	h, err := New([]byte("correct horse"), bytes.NewReader([]byte("0123456789abcdef")))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, tt := range tests {
-		if err := checkHash(tt.hash); (err == nil) != tt.ok {
-			t.Errorf("%s: checkHash = %v, want success: %v", tt.name, err, tt.ok)
+	const want = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"
+	if !strings.HasPrefix(h.PHC(), want) {
+		t.Errorf("New = %s, want %s", h.PHC(), want)
+	}
+	again, err := Parse(h.PHC())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.Matches([]byte("correct horse")) || again.Matches([]byte("correct horsf")) || again.Matches(nil) {
+		t.Error("what was made matches another password, or not its own")
+	}
+	broken := errors.New("no entropy")
+	if _, err := New(nil, iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Errorf("New = %v, want %v", err, broken)
+	}
+}
+
+// TestMatches_Reference verifies a hash of the reference implementation.
+func TestMatches_Reference(t *testing.T) {
+	h, err := Parse("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4")
+	if err != nil || !h.Matches([]byte("password")) || h.Matches([]byte("Password")) {
+		t.Errorf("Parse = %v, or the reference's hash does not match its password alone", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(phc)
+	f.Add("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := Parse(text)
+		if err != nil {
+			return
 		}
-	}
+		if h.Memory > MaxMemory || h.Passes > MaxPasses || h.Passes < 1 || h.Threads > MaxThreads || h.Memory < 8*uint32(h.Threads) {
+			t.Fatalf("%q is out of bounds", text)
+		}
+		again, err := Parse(h.PHC())
+		if err != nil || again.PHC() != h.PHC() || !bytes.Equal(again.Key, h.Key) || !bytes.Equal(again.Salt, h.Salt) {
+			t.Fatalf("%q is read again as %q: %v", text, again.PHC(), err)
+		}
+	})
 }
