@@ -135,16 +135,26 @@ func (r *clientReconciler) broughtDigests(s *clientScope, accepted []registratio
 	if i := s.find(accepted, s.credential.value); i >= 0 {
 		return acceptLast(accepted, i, s.brings(), stamp(s.now)), nil
 	}
-	fresh := registration.Digest{SHA256: s.credential.value.Digest(), Since: stamp(s.now)}
-	if s.brings() || !ourOwn(s) {
-		hash, err := s.credential.value.Hash(r.Random)
-		if err != nil {
-			return nil, err
-		}
-		r.memory.Remember(s.credential.value, hash)
-		fresh = registration.Digest{Argon2id: hash, Since: stamp(s.now), Brought: s.brings()}
+	digest := r.slowDigest
+	if !s.brings() && ourOwn(s) {
+		digest = r.newDigest
 	}
+	fresh, err := digest(s.credential.value, stamp(s.now))
+	if err != nil {
+		return nil, err
+	}
+	fresh.Brought = s.brings()
 	return accept(accepted, fresh), nil
+}
+
+// slowDigest is what a value is accepted by that a person may have chosen.
+func (r *clientReconciler) slowDigest(value credential.Secret, now time.Time) (registration.Digest, error) {
+	hash, err := value.Hash(r.Random)
+	if err != nil {
+		return registration.Digest{}, err
+	}
+	r.memory.Remember(value, hash)
+	return registration.Digest{Argon2id: hash, Since: now}, nil
 }
 
 // acceptLast is which digests are accepted once the one at i is the newest again.

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 
@@ -313,6 +314,28 @@ var _ = Describe("A Secret that an OAuthClient is to adopt", func() {
 		create(ctx, legacy(w, map[string]string{"client_secret": firstBrought}))
 		expectClient(ctx, oc, isReady)
 		w.expectNothingTold(ctx, oc, firstBrought)
+	})
+
+	It("is accepted by a plain digest only if it is one that was written by us", func(ctx context.Context) {
+		w := servedWorld(ctx)
+		minted, err := credential.Mint(rand.Reader)
+		Expect(err).NotTo(HaveOccurred())
+		secret := legacy(w, map[string]string{"client_secret": minted.Reveal()})
+		create(ctx, secret)
+		oc := w.wiki(adopt)
+		create(ctx, oc)
+		expectClient(ctx, oc, isReady)
+		Expect(published(ctx, w.recordOf("wiki")).Digests[0].SHA256).To(BeEmpty(), "its form does not prove where it comes from")
+
+		Expect(k8s.Delete(ctx, oc)).To(Succeed())
+		Eventually(gone(ctx, secret)).Should(BeTrue())
+		restored := legacy(w, map[string]string{"client_secret": minted.Reveal()})
+		restored.Labels = map[string]string{registration.LabelRecord: registration.RecordCredentials}
+		create(ctx, restored)
+		again := w.wiki(adopt)
+		create(ctx, again)
+		expectClient(ctx, again, isReady)
+		Expect(published(ctx, w.recordOf("wiki")).Digests[0].SHA256).To(Equal(minted.Digest()))
 	})
 
 	It("is left alone while something controls it", func(ctx context.Context) {

@@ -133,8 +133,12 @@ func position(digests []registration.Digest, verifier string) int {
 	return slices.IndexFunc(digests, func(d registration.Digest) bool { return d.Verifier() == verifier })
 }
 
-// newDigest is what value is accepted by from now on.
-func (*clientReconciler) newDigest(value credential.Secret, now time.Time) (registration.Digest, error) {
+// newDigest is what value is accepted by from now on. A plain digest would tell too
+// much of one that has not the form of a minted one.
+func (r *clientReconciler) newDigest(value credential.Secret, now time.Time) (registration.Digest, error) {
+	if !value.Minted() {
+		return r.slowDigest(value, now)
+	}
 	return registration.Digest{SHA256: value.Digest(), Since: now}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/clientele-dev/clientele/internal/credential"
@@ -126,13 +127,13 @@ func (v *Verifier) land(own flight, landed chan struct{}) {
 
 // compare does the slow work, the newest first, with a turn for each.
 func (v *Verifier) compare(ctx context.Context, hashes []string, secret credential.Secret) (int, error) {
-	for i := len(hashes) - 1; i >= 0; i-- {
+	for i, hash := range slices.Backward(hashes) {
 		select {
 		case v.turns <- struct{}{}:
 		case <-ctx.Done():
 			return -1, gaveUp(ctx)
 		}
-		matches := v.memory.Matches(secret, hashes[i])
+		matches := v.memory.Matches(secret, hash)
 		<-v.turns
 		if matches {
 			return i, nil
