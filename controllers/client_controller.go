@@ -52,6 +52,7 @@ type clientReconciler struct {
 	gate      replicaGate
 	usage     lastUse
 	parking   *parking
+	claims    *claims
 	stopclock *stopclock
 }
 
@@ -60,11 +61,18 @@ type clientReconciler struct {
 // it again.
 func (r *clientReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	s, err := r.read(ctx, request.NamespacedName)
-	if err == nil && s == nil {
-		err = r.withdraw(ctx, request.NamespacedName)
-	}
-	if err != nil || s == nil {
+	if err != nil {
 		return settleFor(err)
+	}
+	if s == nil {
+		after, err := r.withdraw(ctx, request.NamespacedName)
+		if err != nil {
+			return settleFor(err)
+		}
+		return ctrl.Result{RequeueAfter: after}, nil
+	}
+	if isPaused(s.client) {
+		r = r.paused()
 	}
 	r.stopclock.start(s)
 	err = run(ctx, s, s.problems, []phase[*clientScope]{
@@ -108,6 +116,7 @@ type clientScope struct {
 	// What was read.
 	record    *corev1.Secret       // nil if there is none
 	published *registration.Client // what it says of this client; nil if it says nothing that can be used
+	earlier   *registration.Client // what it says of an earlier client of this name, instead
 	secrets   []corev1.Secret      // those that the client owns, under whatever name
 
 	// problems are what keeps a condition from being True.
@@ -161,8 +170,12 @@ func (r *clientReconciler) readRecord(ctx context.Context, s *clientScope) error
 		return client.IgnoreNotFound(err)
 	}
 	s.record = record
-	if c, err := registration.DecodeClient(record.Data[registration.KeyClient]); err == nil && c.UID == string(s.client.UID) {
+	switch c, err := registration.DecodeClient(record.Data[registration.KeyClient]); {
+	case err != nil:
+	case c.UID == string(s.client.UID):
 		s.published = &c
+	default:
+		s.earlier = &c
 	}
 	return nil
 }

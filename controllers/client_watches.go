@@ -25,7 +25,7 @@ import (
 
 // setupClients adds the OAuthClient controller to mgr.
 func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
-	r := &clientReconciler{shared: s, usage: unreported{}, parking: newParking(parkingLimit), stopclock: newStopclock()}
+	r := &clientReconciler{shared: s, usage: unreported{}, parking: newParking(parkingLimit), claims: newClaims(), stopclock: newStopclock()}
 	gate := tracker.subscribe(r.everyone)
 	r.gate = gate
 	return ctrl.NewControllerManagedBy(mgr).
@@ -36,7 +36,9 @@ func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
 		// Our own status writes come back, too: a look at an object from before one
 		// may have found nothing to write, wrongly.
 		For(&v1alpha1.OAuthClient{}).
+		Watches(&v1alpha1.OAuthClient{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOfSecret)).
+		Watches(&corev1.Secret{}, r.freedClaims()).
 		Watches(&v1alpha1.AuthorizationServer{}, r.serverChanges()).
 		WatchesRawSource(gate).
 		Complete(r)
