@@ -135,6 +135,29 @@ var _ = Describe("A client_id of one's own", func() {
 		expectClient(ctx, younger, isReady)
 	})
 
+	It("is the next one's when the first goes, or is refused, before it was registered", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.prepared(ctx)
+		w.replica(ctx, "replica-a").follow(ctx)
+		create(ctx, w.secret("a"))
+		create(ctx, w.secret("b"))
+		w.start()
+		var all []*v1alpha1.OAuthClient
+		for _, name := range []string{"a", "b", "c"} {
+			all = append(all, w.oauthClient(name, withID("shop-app")))
+			create(ctx, all[len(all)-1])
+		}
+		waiting := says{"True/Accepted", "False/SecretNotOwned", "False/SecretNotOwned", "False/SecretNotOwned", "left alone"}
+		expectClient(ctx, all[0], waiting)
+		expectClient(ctx, all[2], w.isTaken("a"))
+		Expect(k8s.Delete(ctx, all[0])).To(Succeed())
+		expectClient(ctx, all[1], waiting)
+		expectClient(ctx, all[2], w.isTaken("b"))
+		change(ctx, all[1], func() { all[1].Spec.Scopes = []v1alpha1.Scope{"api:write"} })
+		expectClient(ctx, all[1], notAccepted("UnsupportedScope", "api:write"))
+		expectClient(ctx, all[2], isReady)
+	})
+
 	It("is given back by the younger of two records, as a late write of an earlier leader may leave them", func(ctx context.Context) {
 		w, first := readyWorld(ctx, withID("shop-app"))
 		second := w.oauthClient("z-second", withID("shop-app"))
