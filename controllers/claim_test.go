@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -68,6 +69,33 @@ func TestRegistrantOf(t *testing.T) {
 		got, is := registrantOf(c.record)
 		if is != (c.want != "") || is && got.claimed().String() != c.want {
 			t.Errorf("%s: got %+v, %t; want %q", name, got, is, c.want)
+		}
+	}
+}
+
+func TestFreed(t *testing.T) {
+	record := func(data string) *corev1.Secret {
+		return &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{registration.LabelRecord: registration.RecordClient}},
+			Data:       map[string][]byte{registration.KeyClient: []byte(data)},
+		}
+	}
+	has := record(`{"authorizationServer": "main", "clientID": "shop"}`)
+	for name, c := range map[string]struct {
+		before, after client.Object
+		want          string
+	}{
+		"gone":             {has, nil, "shop"},
+		"as it was":        {has, record(`{"authorizationServer": "main", "clientID": "shop", "displayName": "Shop"}`), ""},
+		"withdrawn":        {has, record(`{"authorizationServer": "main", "clientID": "shop", "withdrawn": true}`), "shop"},
+		"moved":            {has, record(`{"authorizationServer": "other", "clientID": "shop"}`), "shop"},
+		"another":          {has, record(`{"authorizationServer": "main", "clientID": "other"}`), "shop"},
+		"damaged":          {has, record(``), "shop"},
+		"had nothing":      {record(``), has, ""},
+		"no record at all": {&v1alpha1.OAuthClient{}, nil, ""},
+	} {
+		if got, free := freed(c.before, c.after); free != (c.want != "") || free && got != c.want {
+			t.Errorf("%s: got %q, %t; want %q", name, got, free, c.want)
 		}
 	}
 }

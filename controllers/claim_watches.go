@@ -79,21 +79,23 @@ func (r *clientReconciler) clientsWith(ctx context.Context, clientID string) []r
 // claimed, and claims no more.
 func (r *clientReconciler) freedClaims() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	freed := func(ctx context.Context, before client.Object, q queue) {
-		if had, is := registrantOf(before); is && before.GetNamespace() == r.Namespace {
-			for _, request := range r.clientsWith(ctx, had.ClientID) {
+	wake := func(ctx context.Context, before, after client.Object, q queue) {
+		if clientID, free := freed(before, after); free && before.GetNamespace() == r.Namespace {
+			for _, request := range r.clientsWith(ctx, clientID) {
 				q.Add(request)
 			}
 		}
 	}
 	return handler.Funcs{
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			before, _ := registrantOf(e.ObjectOld)
-			after, _ := registrantOf(e.ObjectNew)
-			if before.claimed() != after.claimed() {
-				freed(ctx, e.ObjectOld, q)
-			}
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { freed(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { wake(ctx, e.ObjectOld, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { wake(ctx, e.Object, nil, q) },
 	}
+}
+
+// freed is the client_id that a record has claimed and claims no more, if there is
+// one. after is nil if the record is gone.
+func freed(before, after client.Object) (string, bool) {
+	had, did := registrantOf(before)
+	has, does := registrantOf(after)
+	return had.ClientID, did && (!does || had.claimed() != has.claimed())
 }

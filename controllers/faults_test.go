@@ -180,7 +180,7 @@ var _ = Describe("A manager", Ordered, func() {
 		if e.ends {
 			Expect(gone(ctx, l.recordOf(name))()).To(Equal(!e.retains))
 			if e.retains {
-				l.expectRetained(ctx, name, 720*time.Hour)
+				l.expectRetained(ctx, name)
 			}
 			Expect(gone(ctx, l.secret(name))()).To(BeTrue())
 			return

@@ -17,18 +17,19 @@ import (
 
 func retainsGrants(s *v1alpha1.OAuthClientSpec) { s.GrantDeletionPolicy = v1alpha1.GrantsRetain }
 
+// month is a server's refreshToken, by default.
+const month = 720 * time.Hour
+
 // expectRetained waits until a record holds nothing but grants.
-func (w *world) expectRetained(ctx context.Context, name string, life time.Duration) {
+func (w *world) expectRetained(ctx context.Context, name string) {
 	GinkgoHelper()
 	Eventually(func() bool { return published(ctx, w.recordOf(name)).Withdrawn }).Should(BeTrue())
 	record := published(ctx, w.recordOf(name))
 	Expect(record.Digests).To(BeEmpty())
-	Expect(record.RetainedUntil).To(Equal(stamp(w.clock.Now()).Add(life)))
+	Expect(record.RetainedUntil).To(Equal(stamp(w.clock.Now()).Add(month)))
 }
 
 var _ = Describe("The grants of an OAuthClient that is deleted", func() {
-	const month = 720 * time.Hour // what a server's refreshToken is by default
-
 	It("end with it", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		Expect(k8s.Delete(ctx, oc)).To(Succeed())
@@ -45,7 +46,7 @@ var _ = Describe("The grants of an OAuthClient that is deleted", func() {
 		old := digestOf(fetch(ctx, w.secret("wiki")))
 		for range 2 {
 			Expect(k8s.Delete(ctx, oc)).To(Succeed())
-			w.expectRetained(ctx, "wiki", month)
+			w.expectRetained(ctx, "wiki")
 			Eventually(gone(ctx, w.secret("wiki"))).Should(BeTrue())
 			expectEvent(ctx, oc, "Withdrawn", w.app+".wiki is no longer registered. Its grants are kept until ")
 
@@ -79,7 +80,7 @@ var _ = Describe("The grants of an OAuthClient that is deleted", func() {
 	It("end when none of them could be refreshed any more", func(ctx context.Context) {
 		w, oc := readyWorld(ctx, retainsGrants)
 		Expect(k8s.Delete(ctx, oc)).To(Succeed())
-		w.expectRetained(ctx, "wiki", month)
+		w.expectRetained(ctx, "wiki")
 		for _, pass := range []time.Duration{month - time.Second, time.Second} {
 			Expect(gone(ctx, w.recordOf("wiki"))()).To(BeFalse())
 			w.halt()
@@ -93,7 +94,7 @@ var _ = Describe("The grants of an OAuthClient that is deleted", func() {
 	It("are not for a client of another client_id", func(ctx context.Context) {
 		w, oc := readyWorld(ctx, retainsGrants)
 		Expect(k8s.Delete(ctx, oc)).To(Succeed())
-		w.expectRetained(ctx, "wiki", month)
+		w.expectRetained(ctx, "wiki")
 		other := w.wiki(withID("another"))
 		create(ctx, other)
 		expectClient(ctx, other, isReady)
@@ -103,13 +104,13 @@ var _ = Describe("The grants of an OAuthClient that is deleted", func() {
 	It("keep neither the client_id nor the AuthorizationServer, and go with that", func(ctx context.Context) {
 		w, oc := readyWorld(ctx, retainsGrants, withID("shop-app"))
 		Expect(k8s.Delete(ctx, oc)).To(Succeed())
-		w.expectRetained(ctx, "wiki", month)
+		w.expectRetained(ctx, "wiki")
 		other := w.oauthClient("other", withID("shop-app"), retainsGrants)
 		create(ctx, other)
 		expectClient(ctx, other, isReady)
 		Expect(published(ctx, w.recordOf("other")).GrantUID).To(BeEmpty())
 		Expect(k8s.Delete(ctx, other)).To(Succeed())
-		w.expectRetained(ctx, "other", month)
+		w.expectRetained(ctx, "other")
 
 		server := w.server("main")
 		Expect(k8s.Delete(ctx, server)).To(Succeed())
