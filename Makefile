@@ -115,8 +115,8 @@ deploy: ## Install all of Clientele, with the image IMG, into the cluster of you
 	kubectl kustomize config/default | sed 's|image: clientele:dev$$|image: $(IMG)|' | kubectl apply -f -
 
 .PHONY: undeploy
-undeploy: ## Remove Clientele, its CRDs and with them every OAuthClient from that cluster.
-	kubectl delete --ignore-not-found -k config/default
+undeploy: ## Remove every OAuthClient and AuthorizationServer, Clientele and its CRDs from that cluster.
+	hack/undeploy
 
 ##@ Test on more
 

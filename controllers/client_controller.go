@@ -53,6 +53,7 @@ type clientReconciler struct {
 	gate      replicaGate
 	usage     lastUse
 	parking   *parking
+	claims    *claims
 	stopclock *stopclock
 	told      *told
 	// watches, memory and readings spare reads and slow hashes, and decide nothing.
@@ -64,7 +65,7 @@ type clientReconciler struct {
 // newClientReconciler has an empty memory, and neither gate nor watches.
 func newClientReconciler(s shared, usage lastUse) *clientReconciler {
 	return &clientReconciler{
-		shared: s, usage: usage, parking: newParking(parkingLimit), stopclock: newStopclock(),
+		shared: s, usage: usage, parking: newParking(parkingLimit), claims: newClaims(), stopclock: newStopclock(),
 		told: &told{}, memory: &credential.Memory{}, readings: &readings{},
 	}
 }
@@ -74,11 +75,18 @@ func newClientReconciler(s shared, usage lastUse) *clientReconciler {
 // it again.
 func (r *clientReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	s, err := r.read(ctx, request.NamespacedName)
-	if err == nil && s == nil {
-		err = r.withdraw(ctx, request.NamespacedName)
-	}
-	if err != nil || s == nil {
+	if err != nil {
 		return settleFor(err)
+	}
+	if s == nil {
+		after, err := r.withdraw(ctx, request.NamespacedName)
+		if err != nil {
+			return settleFor(err)
+		}
+		return ctrl.Result{RequeueAfter: after}, nil
+	}
+	if isPaused(s.client) {
+		r = r.paused()
 	}
 	r.stopclock.start(s)
 	err = run(ctx, s, s.problems, []phase[*clientScope]{
@@ -123,6 +131,7 @@ type clientScope struct {
 	// What was read.
 	record    *corev1.Secret       // nil if there is none
 	published *registration.Client // what it says of this client; nil if it says nothing that can be used
+	earlier   *registration.Client // what it says of an earlier client of this name, instead
 	secrets   []corev1.Secret      // those that the client owns, under whatever name
 	used      func(id string) time.Time
 
@@ -189,8 +198,12 @@ func (r *clientReconciler) readRecord(ctx context.Context, s *clientScope) error
 		return client.IgnoreNotFound(err)
 	}
 	s.record = record
-	if c, err := registration.DecodeClient(record.Data[registration.KeyClient]); err == nil && c.UID == string(s.client.UID) {
+	switch c, err := registration.DecodeClient(record.Data[registration.KeyClient]); {
+	case err != nil:
+	case c.UID == string(s.client.UID):
 		s.published = &c
+	default:
+		s.earlier = &c
 	}
 	return nil
 }

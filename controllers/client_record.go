@@ -50,7 +50,8 @@ func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientSco
 	if err != nil {
 		return err
 	}
-	return r.publish(ctx, s, digests)
+	s.want.GrantUID = s.grantUID()
+	return s.goOnPaused(r.publish(ctx, s, digests))
 }
 
 // digests are those that the record is to hold.

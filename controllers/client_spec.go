@@ -27,6 +27,7 @@ func (r *clientReconciler) checkSpec(ctx context.Context, s *clientScope) error 
 	if !refused {
 		return err
 	}
+	r.claims.forget(s.key())
 	s.problems.add(found)
 	return r.keepLastAccepted(ctx, s)
 }
@@ -41,7 +42,7 @@ func (r *clientReconciler) accept(ctx context.Context, s *clientScope) error {
 	if err := r.cached.List(ctx, servers); err != nil {
 		return err
 	}
-	server, problem := chooseServer(servers.Items, serverRef(s.client))
+	server, problem := chooseServer(servers.Items, serverRef(s.client), s.registeredWith())
 	if problem != nil {
 		return problem
 	}
@@ -62,7 +63,7 @@ func (r *clientReconciler) accept(ctx context.Context, s *clientScope) error {
 	if err := r.permit(ctx, s.client, server); err != nil {
 		return err
 	}
-	if err := r.claim(ctx, want); err != nil {
+	if err := r.claim(ctx, s, want); err != nil {
 		return err
 	}
 	s.want, s.issuer, s.issuerVersion, s.secretName = want, issuer, version, secretName(s.client)
@@ -131,19 +132,21 @@ func lastSecretName(s *clientScope) string {
 }
 
 // chooseServer finds the AuthorizationServer called ref, or the default one if ref
-// is empty: of several, the oldest.
-func chooseServer(servers []v1alpha1.AuthorizationServer, ref string) (*v1alpha1.AuthorizationServer, *problem) {
+// is empty: of several, the oldest that is not being deleted. One that is being
+// deleted is for the client that is registered with it already, and for no other.
+func chooseServer(servers []v1alpha1.AuthorizationServer, ref, registered string) (*v1alpha1.AuthorizationServer, *problem) {
 	var chosen *v1alpha1.AuthorizationServer
 	for i := range servers {
-		switch candidate := &servers[i]; {
-		case candidate.DeletionTimestamp != nil:
-		case ref != "" && candidate.Name == ref:
-			return candidate, nil
-		case ref == "" && candidate.Spec.Default && (chosen == nil || older(candidate, chosen)):
+		candidate := &servers[i]
+		if fits := candidate.Name == ref || ref == "" && candidate.Spec.Default; fits && keeps(candidate) &&
+			(chosen == nil || preferred(candidate, chosen)) {
 			chosen = candidate
 		}
 	}
 	switch {
+	case chosen != nil && chosen.DeletionTimestamp != nil && chosen.Name != registered:
+		return nil, refused(v1alpha1.ConditionAccepted, v1alpha1.ReasonAuthorizationServerDeleting,
+			"AuthorizationServer %s is being deleted and takes no further clients. Name another one in spec.authorizationServerRef.name.", chosen.Name)
 	case chosen != nil:
 		return chosen, nil
 	case ref != "":
@@ -153,6 +156,22 @@ func chooseServer(servers []v1alpha1.AuthorizationServer, ref string) (*v1alpha1
 		return nil, refused(v1alpha1.ConditionAccepted, v1alpha1.ReasonNoDefaultAuthorizationServer,
 			"No AuthorizationServer is the default. Name one in spec.authorizationServerRef.name, or have the platform team set spec.default of one.")
 	}
+}
+
+// registeredWith is the server that the client belongs to already, or "".
+func (s *clientScope) registeredWith() string {
+	if s.published == nil {
+		return ""
+	}
+	return s.published.AuthorizationServer
+}
+
+// preferred reports whether the default server is a rather than b.
+func preferred(a, b *v1alpha1.AuthorizationServer) bool {
+	if going := a.DeletionTimestamp != nil; going != (b.DeletionTimestamp != nil) {
+		return !going
+	}
+	return older(a, b)
 }
 
 // older reports whether a was created before b; by name if that was at once.
@@ -207,6 +226,7 @@ func desiredClient(oc *v1alpha1.OAuthClient, issuer *registration.Server) (regis
 		LogoURI:                 string(spec.LogoURI),
 		PolicyURI:               string(spec.PolicyURI),
 		TOSURI:                  string(spec.TOSURI),
+		RetainGrants:            spec.GrantDeletionPolicy == v1alpha1.GrantsRetain,
 	}
 	if want.DisplayName == "" {
 		want.DisplayName = oc.Name

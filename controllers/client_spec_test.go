@@ -29,24 +29,34 @@ func serverOf(name string, age time.Duration, isDefault bool) v1alpha1.Authoriza
 
 func TestChooseServer(t *testing.T) {
 	going := serverOf("going", 100, true)
-	going.DeletionTimestamp = new(metav1.Now())
+	going.DeletionTimestamp, going.Finalizers = new(metav1.Now()), []string{finalizerClients}
+	gone := serverOf("gone", 200, true)
+	gone.DeletionTimestamp, gone.Finalizers = new(metav1.Now()), []string{"example.com/hold"}
 	servers := []v1alpha1.AuthorizationServer{
-		going, serverOf("plain", 50, false), serverOf("young", 10, true), serverOf("same-b", 20*time.Second, true), serverOf("same-a", 20*time.Second, true),
+		going, serverOf("plain", 50, false), serverOf("young", 10, true), gone, serverOf("same-b", 20*time.Second, true), serverOf("same-a", 20*time.Second, true),
 	}
 	for _, c := range []struct {
 		name    string
 		servers []v1alpha1.AuthorizationServer
 		ref     string
-		want    string // a server or a reason
+		// registered is the server that the client is registered with.
+		registered string
+		want       string // a server or a reason
 	}{
-		{"by name", servers, "plain", "plain"},
-		{"by name, not there", servers, "other", "AuthorizationServerNotFound"},
-		{"by name, going", servers, "going", "AuthorizationServerNotFound"},
-		{"the oldest default one, the first by name", servers, "", "same-a"},
-		{"no default one", servers[:2], "", "NoDefaultAuthorizationServer"},
-		{"none at all", nil, "", "NoDefaultAuthorizationServer"},
+		{"by name", servers, "plain", "", "plain"},
+		{"by name, not there", servers, "other", "", "AuthorizationServerNotFound"},
+		{"by name, going", servers, "going", "", "AuthorizationServerDeleting"},
+		{"by name, going, and another's", servers, "going", "plain", "AuthorizationServerDeleting"},
+		{"by name, going, and registered there", servers, "going", "going", "going"},
+		{"by name, gone but for a finalizer of others", servers, "gone", "gone", "AuthorizationServerNotFound"},
+		{"the oldest default one, the first by name", servers, "", "", "same-a"},
+		{"the default one, while registered with one that is going", servers, "", "going", "same-a"},
+		{"no default one but one that is going", servers[:2], "", "", "AuthorizationServerDeleting"},
+		{"no default one but one that is going, registered there", servers[:2], "", "going", "going"},
+		{"no default one", servers[1:2], "", "", "NoDefaultAuthorizationServer"},
+		{"none at all", nil, "", "", "NoDefaultAuthorizationServer"},
 	} {
-		server, problem := chooseServer(c.servers, c.ref)
+		server, problem := chooseServer(c.servers, c.ref, c.registered)
 		got := ""
 		if problem != nil {
 			got = problem.reason

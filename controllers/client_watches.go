@@ -36,7 +36,9 @@ func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
 		// Our own status writes come back, too: a look at an object from before one
 		// may have found nothing to write, wrongly.
 		For(&v1alpha1.OAuthClient{}).
+		Watches(&v1alpha1.OAuthClient{}, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOfSecret)).
+		Watches(&corev1.Secret{}, r.freedClaims()).
 		Watches(&v1alpha1.AuthorizationServer{}, r.serverChanges()).
 		WatchesRawSource(gate).
 		WatchesRawSource(r.watches).

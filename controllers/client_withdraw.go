@@ -5,7 +5,7 @@ package controllers
 
 import (
 	"context"
-	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,15 +15,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
-	"github.com/clientele-dev/clientele/internal/registration"
 )
 
 // withdraw ends the registration of an OAuthClient that is gone or going. A record
 // cannot have an owner in another namespace, and a finalizer would keep namespaces
 // from being deleted while no manager runs; so the record itself reminds: each one
-// is looked at when the manager starts.
-func (r *clientReconciler) withdraw(ctx context.Context, key types.NamespacedName) error {
+// is looked at when the manager starts. It returns when to look again, if something
+// is left.
+func (r *clientReconciler) withdraw(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
 	r.parking.drop(key)
+	r.claims.forget(key)
 	r.stopclock.forget(key)
 	r.told.first(key, "")
 	r.gate.leave(reconcile.Request{NamespacedName: key})
@@ -36,25 +37,26 @@ func (r *clientReconciler) withdraw(ctx context.Context, key types.NamespacedNam
 	err := r.cached.Get(ctx, r.recordKey(key), record)
 	registered := err == nil
 	if client.IgnoreNotFound(err) != nil {
-		return err
+		return 0, err
 	}
 	orphans := &corev1.SecretList{}
 	if err := r.cached.List(ctx, orphans, client.InNamespace(key.Namespace), client.MatchingFields{indexOwnerName: key.Name}); err != nil {
-		return err
+		return 0, err
 	}
 	gone, err := r.reallyGone(ctx, key)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	var again time.Duration
 	if registered {
-		if err := r.deleteRecord(ctx, key, record); err != nil {
-			return err
+		if again, err = r.endRegistration(ctx, key, record); err != nil {
+			return 0, err
 		}
 	}
 	if !gone {
-		return nil
+		return again, nil
 	}
-	return r.deleteOrphans(ctx, orphans.Items)
+	return again, r.deleteOrphans(ctx, orphans.Items)
 }
 
 // reallyGone asks the API server: the cache of a manager that has just become the
@@ -72,19 +74,20 @@ func (r *clientReconciler) reallyGone(ctx context.Context, key types.NamespacedN
 	return false, err
 }
 
-func (r *clientReconciler) deleteRecord(ctx context.Context, key types.NamespacedName, record *corev1.Secret) error {
+// deleteRecord deletes the record of a client that is gone.
+func (r *clientReconciler) deleteRecord(ctx context.Context, record *corev1.Secret, w withdrawal) error {
 	if err := r.secrets().delete(ctx, record); err != nil {
 		return err
 	}
-	gone := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-	if c, err := registration.DecodeClient(record.Data[registration.KeyClient]); err == nil {
-		gone.UID = types.UID(c.UID)
-	}
-	r.emit(gone, notice{
-		kind: corev1.EventTypeNormal, reason: "Withdrawn", action: "Withdraw",
-		note: fmt.Sprintf("The OAuthClient is gone, so %s is no longer registered.", registration.ClientID(key.Namespace, key.Name)),
-	})
+	r.tellWithdrawal(w)
 	return nil
+}
+
+func (r *clientReconciler) tellWithdrawal(w withdrawal) {
+	gone := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{
+		Namespace: w.client.Namespace, Name: w.client.Name, UID: types.UID(w.client.UID),
+	}}
+	r.emit(gone, notice{kind: corev1.EventTypeNormal, reason: "Withdrawn", action: "Withdraw", note: w.note()})
 }
 
 // deleteOrphans deletes the Secrets of an OAuthClient that is gone. The cluster's

@@ -32,8 +32,10 @@ func no(reason, format string, args ...any) verdict {
 func (p *problem) verdict() verdict { return verdict{p.status, p.reason, p.message} }
 
 // verdicts are an object's conditions, in the order in which they keep it from
-// being Ready.
-type verdicts []struct {
+// being Ready. One without a condition of its own does only that.
+type verdicts []concern
+
+type concern struct {
 	condition string
 	verdict   verdict
 }
@@ -58,7 +60,9 @@ func (vs verdicts) write(conditions *[]metav1.Condition, generation int64, now t
 		})
 	}
 	for _, v := range vs {
-		set(v.condition, v.verdict)
+		if v.condition != "" {
+			set(v.condition, v.verdict)
+		}
 	}
 	set(v1alpha1.ConditionReady, vs.summary(ready))
 }

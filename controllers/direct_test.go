@@ -267,6 +267,9 @@ func (f *faults) funcs(check func(context.Context, string)) interceptor.Funcs {
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			return f.do(ctx, "delete "+o.GetName(), func() error { return c.Delete(ctx, o, opts...) }, check)
 		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return f.do(ctx, "patch "+o.GetName(), func() error { return c.Patch(ctx, o, p, opts...) }, check)
+		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			return f.do(ctx, "patch status", func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) }, check)
 		},

@@ -38,6 +38,9 @@ func warning(before, after []metav1.Condition, action string) (notice, bool) {
 	if ready.Reason == v1alpha1.ReasonAwaitingReplicas || ready.Status == metav1.ConditionUnknown {
 		return notice{}, false // passes by itself, as a rule in a second
 	}
+	if ready.Reason == v1alpha1.ReasonPaused {
+		return notice{}, false // somebody wanted it so
+	}
 	return notice{kind: corev1.EventTypeWarning, reason: ready.Reason, action: action, note: ready.Message}, true
 }
 

@@ -27,8 +27,10 @@ type episode struct {
 	fresh  bool
 	// tampers says that it breaks by itself what the manager guarantees.
 	tampers bool
-	// ends says that the client is gone in the end.
-	ends bool
+	// ends says that the client is gone in the end, and retains that its grants are not.
+	ends, retains bool
+	// check looks at the record in the end.
+	check func(registration.Client)
 	// digests is how many are accepted in the end if no memory is lost.
 	digests int
 	// faulty says that it is also tried with conflicts and lost answers. What the
@@ -116,6 +118,56 @@ var episodes = []episode{
 		again.Name = oc.Name
 		create(ctx, again)
 	}},
+	{name: "it moves to another AuthorizationServer", digests: 1, faulty: true,
+		happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+			l.publishServer(ctx, "other")
+			moveTo(ctx, oc, "other")
+		},
+		check: func(c registration.Client) { Expect(c.AuthorizationServer).To(Equal("other")) }},
+	{name: "it is deleted and its grants are retained", ends: true, retains: true, tampers: true, faulty: true,
+		happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+			l.retainGrants(ctx, oc)
+			Expect(k8s.Delete(ctx, oc)).To(Succeed())
+		}},
+	{name: "it is created again over retained grants", digests: 1, tampers: true, faulty: true,
+		happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+			l.retainGrants(ctx, oc)
+			Expect(k8s.Delete(ctx, oc)).To(Succeed())
+			l.elect(ctx).settle(ctx, oc.Name)
+			create(ctx, l.oauthClient(oc.Name, retainsGrants))
+		},
+		check: func(c registration.Client) { Expect(c.GrantUID).NotTo(Or(BeEmpty(), Equal(c.UID))) }},
+	{name: "it is deleted and created again at once, and its grants are retained", digests: 1, tampers: true,
+		happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+			l.retainGrants(ctx, oc)
+			Expect(k8s.Delete(ctx, oc)).To(Succeed())
+			create(ctx, l.oauthClient(oc.Name))
+		},
+		check: func(c registration.Client) { Expect(c.GrantUID).NotTo(Or(BeEmpty(), Equal(c.UID))) }},
+	{name: "a pause of it ends", digests: 2, faulty: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		pause(ctx, oc)
+		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
+		change(ctx, oc, func() { oc.Spec.DisplayName = "Changed" })
+		l.elect(ctx).settle(ctx, oc.Name)
+		resume(ctx, oc)
+	}},
+}
+
+// publishServer makes an AuthorizationServer with its record.
+func (l *lab) publishServer(ctx context.Context, name string) {
+	GinkgoHelper()
+	as := l.server(name)
+	Expect(client.IgnoreAlreadyExists(k8s.Create(ctx, as))).To(Succeed())
+	record, err := desiredServerRecord(nil, client.ObjectKeyFromObject(l.issuerOf(name)), fetch(ctx, as))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(client.IgnoreAlreadyExists(k8s.Create(ctx, record))).To(Succeed())
+}
+
+// retainGrants lets the record say that its grants are to be retained.
+func (l *lab) retainGrants(ctx context.Context, oc *v1alpha1.OAuthClient) {
+	GinkgoHelper()
+	change(ctx, oc, func() { retainsGrants(&oc.Spec) })
+	l.elect(ctx).settle(ctx, oc.Name)
 }
 
 var _ = Describe("A manager", Ordered, func() {
@@ -151,11 +203,17 @@ var _ = Describe("A manager", Ordered, func() {
 		l.trusted = true
 		l.checkMounted(ctx, "the end")
 		if e.ends {
-			Expect(gone(ctx, l.recordOf(name))()).To(BeTrue())
+			Expect(gone(ctx, l.recordOf(name))()).To(Equal(!e.retains))
+			if e.retains {
+				l.expectRetained(ctx, name)
+			}
 			Expect(gone(ctx, l.secret(name))()).To(BeTrue())
 			return
 		}
 		record := l.isReadyNow(ctx, name)
+		if e.check != nil {
+			e.check(record)
+		}
 		Expect(len(record.Digests)).To(BeNumerically("<=", digests))
 		oc := l.wiki()
 		oc.Name = name

@@ -155,8 +155,12 @@ func (f rotationFacts) begun() bool { return f.parked > f.held && f.parked == le
 // planRotation decides whether the secret in the client's Secret is to be replaced,
 // though it is accepted.
 func (r *clientReconciler) planRotation(s *clientScope, e evidence) rotation {
+	schedule := s.client.Spec.Rotation
+	if isPaused(s.client) {
+		schedule = nil // its time comes when the pause ends
+	}
 	return rotationFacts{
-		spec: s.client.Spec.Rotation, request: requestOf(s.client), revoked: e.revoked,
+		spec: schedule, request: requestOf(s.client), revoked: e.revoked,
 		brought: s.client.Spec.ClientSecretRef != nil,
 		digests: e.accepted, held: e.find(e.held), parked: e.find(e.parked),
 		spread: spreadOf(s.client.UID), now: stamp(s.now),

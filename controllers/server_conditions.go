@@ -17,11 +17,15 @@ import (
 func setServerConditions(s *serverScope, namespace string) {
 	status := &s.server.Status
 	status.ObservedGeneration = s.server.Generation
-	verdicts{
-		{v1alpha1.ConditionAccepted, s.acceptedVerdict()},
-		{v1alpha1.ConditionIdentityProvidersReady, s.providersVerdict()},
-		{v1alpha1.ConditionPublished, s.publishedVerdict(namespace)},
-	}.write(&status.Conditions, s.server.Generation, s.now, "Every running replica of the authserver serves this issuer.")
+	vs := verdicts{}
+	if s.server.DeletionTimestamp != nil {
+		vs = append(vs, concern{verdict: remaining(s.server.Name, s.clients)})
+	}
+	vs = append(vs,
+		concern{v1alpha1.ConditionAccepted, s.acceptedVerdict()},
+		concern{v1alpha1.ConditionIdentityProvidersReady, s.providersVerdict()},
+		concern{v1alpha1.ConditionPublished, s.publishedVerdict(namespace)})
+	vs.write(&status.Conditions, s.server.Generation, s.now, "Every running replica of the authserver serves this issuer.")
 }
 
 func (s *serverScope) acceptedVerdict() verdict {

@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -52,14 +51,16 @@ func setupServers(mgr ctrl.Manager, s shared, w watched) error {
 	all := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {
 		return r.listed(ctx, func(*v1alpha1.AuthorizationServer) bool { return true })
 	})
+	leaving := handler.EnqueueRequestsFromMapFunc(r.leaving)
 	users := &metav1.PartialObjectMetadata{}
 	users.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("authorizationserver").
 		WithOptions(controller.Options{SkipNameValidation: &s.SkipNameValidation}).
 		For(&v1alpha1.AuthorizationServer{}). // with its status, as for OAuthClients
-		Watches(&v1alpha1.AuthorizationServer{}, all, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.serverOfRecord)).
+		Watches(&v1alpha1.AuthorizationServer{}, all, builder.WithPredicates(releases())).
+		Watches(&v1alpha1.OAuthClient{}, leaving).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.serversOfRecord)).
 		WatchesRawSource(source.Kind(w.users, users, handler.TypedEnqueueRequestsFromMapFunc(
 			func(ctx context.Context, o *metav1.PartialObjectMetadata) []reconcile.Request {
 				return r.listed(ctx, func(as *v1alpha1.AuthorizationServer) bool { return usesSecret(as, o.Name) })
@@ -78,7 +79,7 @@ func (r *serverReconciler) everyone(ctx context.Context) ([]reconcile.Request, e
 // listed are the AuthorizationServers for which concerned is true.
 func (r *serverReconciler) listed(ctx context.Context, concerned func(*v1alpha1.AuthorizationServer) bool) []reconcile.Request {
 	all := &v1alpha1.AuthorizationServerList{}
-	if err := r.cached.List(ctx, all); err != nil {
+	if err := r.cached.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
 		log.FromContext(ctx).Error(err, "Listing AuthorizationServers failed")
 		return nil
 	}
@@ -91,9 +92,15 @@ func (r *serverReconciler) listed(ctx context.Context, concerned func(*v1alpha1.
 	return requests
 }
 
-// serverOfRecord is the AuthorizationServer of an issuer's record.
-func (r *serverReconciler) serverOfRecord(_ context.Context, o client.Object) []reconcile.Request {
-	if o.GetNamespace() != r.Namespace || o.GetLabels()[registration.LabelRecord] != registration.RecordServer {
+// serversOfRecord are the AuthorizationServers that a record concerns.
+func (r *serverReconciler) serversOfRecord(ctx context.Context, o client.Object) []reconcile.Request {
+	record := o.GetLabels()[registration.LabelRecord]
+	switch {
+	case o.GetNamespace() != r.Namespace:
+		return nil
+	case record == registration.RecordClient:
+		return r.leaving(ctx, o)
+	case record != registration.RecordServer:
 		return nil
 	}
 	name := o.GetName()[min(len(registration.RecordServer)+1, len(o.GetName())):]
@@ -115,6 +122,8 @@ type serverScope struct {
 	before v1alpha1.AuthorizationServerStatus
 	now    time.Time
 	record *corev1.Secret // nil if there is none
+	// clients are those that keep a server that is being deleted.
+	clients []string
 
 	problems problems
 	replicas acknowledgement
@@ -129,12 +138,17 @@ func (r *serverReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 	if err != nil || s == nil {
 		return settleFor(err)
 	}
+	if s.server.DeletionTimestamp != nil && len(s.clients) == 0 {
+		r.gate.leave(request)
+		return settleFor(r.letGo(ctx, s))
+	}
 	err = errors.Join(
 		run(ctx, s, s.problems, []phase[*serverScope]{
 			{v1alpha1.ConditionIdentityProvidersReady, r.checkIdentityProviders},
 		}),
 		run(ctx, s, s.problems, []phase[*serverScope]{
 			{v1alpha1.ConditionAccepted, r.checkSpec},
+			{v1alpha1.ConditionPublished, r.hold},
 			{v1alpha1.ConditionPublished, r.publish},
 			{v1alpha1.ConditionPublished, r.awaitReplicas},
 		}))
@@ -153,7 +167,7 @@ func (r *serverReconciler) Reconcile(ctx context.Context, request ctrl.Request) 
 }
 
 // read gathers what is known of an AuthorizationServer. It is nil if there is none,
-// or one that is being deleted.
+// or one that is being deleted and that has been let go.
 func (r *serverReconciler) read(ctx context.Context, request ctrl.Request) (*serverScope, error) {
 	record := &corev1.Secret{}
 	err := r.cached.Get(ctx, r.recordKey(request.Name), record)
@@ -168,12 +182,16 @@ func (r *serverReconciler) read(ctx context.Context, request ctrl.Request) (*ser
 	if apierrors.IsNotFound(err) {
 		return nil, r.withdraw(ctx, request, record)
 	}
-	if err != nil || as.DeletionTimestamp != nil {
+	if err != nil || !keeps(as) {
 		return nil, err
 	}
-	return &serverScope{
+	s := &serverScope{
 		server: as, before: *as.Status.DeepCopy(), now: r.Clock.Now(), record: record, problems: problems{},
-	}, nil
+	}
+	if as.DeletionTimestamp != nil {
+		s.clients, err = r.clientsOf(ctx, as.Name)
+	}
+	return s, err
 }
 
 // withdraw deletes the record of an AuthorizationServer that is gone. The cluster's

@@ -93,7 +93,7 @@ func issuerHolder(servers []v1alpha1.AuthorizationServer, as *v1alpha1.Authoriza
 	var holder *v1alpha1.AuthorizationServer
 	for i := range servers {
 		other := &servers[i]
-		if other.UID == as.UID || other.DeletionTimestamp != nil || !sameIssuer(other.Spec.Issuer, as.Spec.Issuer) {
+		if other.UID == as.UID || !keeps(other) || !sameIssuer(other.Spec.Issuer, as.Spec.Issuer) {
 			continue
 		}
 		if older(other, as) && (holder == nil || older(other, holder)) {
@@ -175,6 +175,11 @@ func desiredServerRecord(existing *corev1.Secret, key types.NamespacedName, as *
 		APIVersion: v1alpha1.GroupVersion.String(), Kind: kindServer,
 		Name: as.Name, UID: as.UID, Controller: new(true),
 	}}
+	if as.DeletionTimestamp != nil {
+		// Foreground deletion takes what the server owns before the server itself,
+		// and so from its clients.
+		desired.OwnerReferences = nil
+	}
 	desired.Data[registration.KeyServer] = data
 	return desired, nil
 }

@@ -173,6 +173,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return errors.Join(
+		addClaimIndexes(ctx, indexer),
 		indexer.IndexField(ctx, &corev1.Secret{}, indexOwner,
 			byOwner(func(o *metav1.OwnerReference) string { return string(o.UID) })),
 		indexer.IndexField(ctx, &corev1.Secret{}, indexOwnerName,

@@ -229,6 +229,7 @@ var _ = Describe("The AuthorizationServer of an OAuthClient", func() {
 	It("may go, and the record and the Secret stay until it is clear what comes", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		Expect(k8s.Delete(ctx, w.server("main"))).To(Succeed())
+		giveUp(ctx, w.server("main"))
 		Eventually(gone(ctx, w.issuerOf("main"))).Should(BeTrue())
 		expectClient(ctx, oc, keptAsItWas("NoDefaultAuthorizationServer", "No AuthorizationServer is the default."))
 		digest := digestOf(fetch(ctx, w.secret("wiki")))

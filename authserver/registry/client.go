@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -53,8 +54,9 @@ func NewClient(record registration.Client) (*Client, error) {
 // ID is the client_id.
 func (c *Client) ID() string { return c.record.ClientID }
 
-// UID is the UID of the OAuthClient.
-func (c *Client) UID() string { return c.record.UID }
+// UID is what grants carry: the UID of the OAuthClient, or of an earlier one whose
+// grants it has taken over.
+func (c *Client) UID() string { return cmp.Or(c.record.GrantUID, c.record.UID) }
 
 // Namespace is the OAuthClient's namespace: to a person, the team that owns the app.
 func (c *Client) Namespace() string { return c.record.Namespace }

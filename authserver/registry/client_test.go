@@ -276,6 +276,9 @@ func TestNewClient(t *testing.T) {
 	if !c.MayUse("authorization_code") || !c.MayUse("refresh_token") || c.MayUse("client_credentials") || c.MayUse("") {
 		t.Error("MayUse differs from the record's grantTypes")
 	}
+	if c := client(t, func(c *registration.Client) { c.GrantUID = "uid-0" }); c.UID() != "uid-0" {
+		t.Errorf("UID = %s, want that of the client whose grants it has taken over", c.UID())
+	}
 	for name, change := range map[string]func(*registration.Client){
 		"another version":  func(c *registration.Client) { c.Version++ },
 		"no redirect URI":  redirects(),

@@ -85,6 +85,12 @@ type Client struct {
 	// GrantUID is what grants carry instead of UID if it is not empty: the UID of an
 	// earlier OAuthClient of this name, whose grants were to be retained.
 	GrantUID string `json:"grantUID,omitempty"`
+	// RetainGrants says what becomes of the client's grants when its OAuthClient is
+	// deleted: they are kept for the next one of the same name and ClientID.
+	RetainGrants bool `json:"retainGrants,omitempty"`
+	// RetainedUntil is until when they are kept, once the OAuthClient is gone. The
+	// record is Withdrawn then.
+	RetainedUntil time.Time `json:"retainedUntil,omitzero"`
 	// Withdrawn says that the client is not registered: the server knows it no more
 	// than one that never was. What else the record says is for when it is again.
 	Withdrawn bool `json:"withdrawn,omitempty"`

@@ -52,6 +52,63 @@ func TestStore_OldestClaimWins(t *testing.T) {
 	}
 }
 
+func TestStore_OneOfTwoClaimsGoes(t *testing.T) {
+	named := func(secret, name string) *corev1.Secret {
+		o := clientSecret(clientRecord("wiki", secret))
+		o.Name = name
+		return o
+	}
+	for name, c := range map[string]struct{ gone, left string }{
+		"the older one":   {"old", "new"},
+		"the younger one": {"new", "old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFed(t)
+			f.list(12, at(11, born(1, named("old", "old"))), at(12, born(2, named("new", "new"))))
+			f.event(f.Delete, at(13, named(c.gone, c.gone)))
+			if !f.accepts("shop.wiki", c.left) || f.accepts("shop.wiki", c.gone) {
+				t.Errorf("the record %s is not the one that is served", c.left)
+			}
+		})
+	}
+}
+
+func TestStore_WithdrawnClaimsNothing(t *testing.T) {
+	withdrawn := clientRecord("wiki", "old")
+	withdrawn.Withdrawn = true
+	other := clientSecret(clientRecord("wiki", "other"))
+	other.Name = "z"
+
+	f := newFed(t)
+	f.list(12, at(11, born(1, clientSecret(withdrawn))))
+	if f.accepts("shop.wiki", "old") {
+		t.Error("a withdrawn record is served")
+	}
+	f.event(f.Add, at(12, born(2, other)))
+	if !f.accepts("shop.wiki", "other") {
+		t.Error("a withdrawn record keeps its client_id from others")
+	}
+
+	withdrawn.Withdrawn = false
+	f.event(f.Update, at(13, born(1, clientSecret(withdrawn))))
+	if !f.accepts("shop.wiki", "old") {
+		t.Error("a record that is registered again is not served")
+	}
+	withdrawn.Withdrawn = true
+	f.event(f.Update, at(14, born(1, clientSecret(withdrawn))))
+	if !f.accepts("shop.wiki", "other") {
+		t.Error("a record that is withdrawn does not make way")
+	}
+	f.want("14", 4)
+	f.event(f.Delete, at(15, clientSecret(withdrawn)))
+	if !f.accepts("shop.wiki", "other") {
+		t.Error("deleting a withdrawn record takes another one away")
+	}
+	if strings.Contains(f.log.String(), "malformed") {
+		t.Error("a withdrawn record is taken for malformed")
+	}
+}
+
 func TestStore_ClaimMoves(t *testing.T) {
 	f := newFed(t)
 	f.list(10, at(8, serverSecret(serverRecord("default"))), at(9, clientSecret(clientRecord("wiki", "first"))))

@@ -28,6 +28,11 @@ func (s *store) putClient(e *secret, o *corev1.Secret) error {
 		e.created = created
 		return err
 	}
+	if client == nil {
+		s.dropClient(e)
+		e.created = created
+		return nil
+	}
 	before, had := e.claim, e.client != nil
 	e.claim, e.client, e.created = c, client, created
 	if all := s.claimants[c]; !slices.Contains(all, e) {
@@ -71,10 +76,14 @@ func (s *store) elect(c claim) {
 	}
 }
 
+// decodeClient returns no client for a record that is withdrawn, which claims nothing.
 func decodeClient(data []byte) (*registry.Client, claim, error) {
 	record, err := registration.DecodeClient(data)
 	if err != nil {
 		return nil, claim{}, err
+	}
+	if record.Withdrawn {
+		return nil, claim{}, nil
 	}
 	client, err := registry.NewClient(record)
 	return client, claim{record.AuthorizationServer, record.ClientID}, err
