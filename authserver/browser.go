@@ -22,6 +22,14 @@ import (
 // back to the app.
 var contentPolicy = "default-src 'none'; style-src 'sha256-" + pages.StyleSHA256 + "'; base-uri 'none'; frame-ancestors 'none'"
 
+// allowPicture lets the page that is rendered next load a picture from origin, and
+// from nowhere else. An empty one is none.
+func allowPicture(w http.ResponseWriter, origin string) {
+	if origin != "" {
+		w.Header().Set("Content-Security-Policy", contentPolicy+"; img-src "+origin)
+	}
+}
+
 // browser is the surface for people: pages, redirects, cookies.
 func (s *Server) browser(w *response, r *request, h handler) {
 	header := w.Header()
@@ -119,16 +127,23 @@ func render(w http.ResponseWriter, status int, page pages.Page) error {
 // redirect sends the browser back to the client, with those of params that are not
 // empty and with iss (RFC 9207 section 2).
 func redirect(w http.ResponseWriter, to registry.RedirectURI, from *registry.Issuer, params [][2]string) {
+	leaveTo(w, to.String(), append(params, [2]string{"iss", from.Issuer}))
+}
+
+
+// leaveTo is for the two redirects above alone, which take checked types: nothing
+// else may become a Location outside of the issuer. Empty params are left out.
+func leaveTo(w http.ResponseWriter, target string, params [][2]string) {
 	var query strings.Builder
-	for _, p := range append(params, [2]string{"iss", from.Issuer}) {
+	for _, p := range params {
 		if p[1] != "" {
 			query.WriteString("&" + p[0] + "=" + url.QueryEscape(p[1]))
 		}
 	}
 	// RFC 6749 section 3.1.2: a query of the redirect URI's own MUST be retained. It
 	// has no fragment, so what is added stands at its end.
-	target := to.String()
 	switch {
+	case query.Len() == 0:
 	case !strings.Contains(target, "?"):
 		target += "?" + query.String()[1:]
 	case strings.HasSuffix(target, "?") || strings.HasSuffix(target, "&"):

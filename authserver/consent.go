@@ -36,6 +36,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	allowPicture(w, v.client.LogoOrigin())
 	return render(w, http.StatusOK, page)
 }
 
@@ -62,7 +63,7 @@ func (s *Server) consentPost(w http.ResponseWriter, r *request) error {
 
 // allow gives the client what it asked for, if who is signed in is who was asked:
 // in another tab, somebody else may have signed in since, or the session may have
-// ended, or become too old for max_age.
+// ended, or become too old for max_age, or the client no longer be for this person.
 func (s *Server) allow(w http.ResponseWriter, r *request, v visit) error {
 	who, err := s.visitor(r)
 	if err != nil {
@@ -72,7 +73,7 @@ func (s *Server) allow(w http.ResponseWriter, r *request, v visit) error {
 	if err != nil {
 		return err
 	}
-	if do == stepLogin || v.flow.Asked != who.Subject {
+	if do != stepConsent && do != stepIssue || v.flow.Asked != who.Subject {
 		return s.proceedAs(w, r, v, who)
 	}
 	if err := s.store.Allow(r.Context(), store.Consent{
@@ -98,13 +99,22 @@ func (r *request) newConsentPage(v visit, who *visitor) (pages.Consent, error) {
 		Username:    who.person.Username,
 		PersonName:  who.person.Name,
 		Action:      r.issuer.Issuer + pathConsent,
-		SwitchURL:   r.issuer.Issuer + pathLogin + "?" + url.Values{"flow": {here}}.Encode(),
+		SwitchURL:   r.loginURL(here),
 		Flow:        sealed,
+		LogoURL:     v.client.LogoURI(),
+		HomeURL:     v.client.HomeURI(),
+		PolicyURL:   v.client.PolicyURI(),
+		TermsURL:    v.client.TermsURI(),
 	}
 	for _, scope := range v.flow.Scopes {
 		page.Scopes = append(page.Scopes, r.issuer.Describe(scope))
 	}
 	return page, err
+}
+
+// loginURL is the way to another account.
+func (r *request) loginURL(flow string) string {
+	return r.issuer.Issuer + pathLogin + "?" + url.Values{"flow": {flow}}.Encode()
 }
 
 // destination is what tells a person where a redirect URI leads.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clientele-dev/clientele/authserver/oauth"
 	"github.com/clientele-dev/clientele/authserver/store"
+	"github.com/clientele-dev/clientele/internal/registration"
 )
 
 // step is what a flow needs next.
@@ -21,7 +22,13 @@ const (
 	stepLogin step = iota
 	stepConsent
 	stepIssue
+	// stepTurnAway is for a person whom the client is not for.
+	stepTurnAway
 )
+
+// errNotAdmitted tells a client that the person is not among those whom its
+// registration names.
+var errNotAdmitted = oauth.Errorf(oauth.AccessDenied, "the person may not use this client")
 
 // facts are what decides a flow's next step.
 type facts struct {
@@ -31,28 +38,54 @@ type facts struct {
 	authTime time.Time
 	// fresh is whether they signed in within this very flow.
 	fresh bool
+	// admitted is whether the client is for them at all.
+	admitted bool
 	// covered is whether they have allowed the client all that it asks for.
 	covered bool
+	// native is whether another program could pose as the client.
+	native bool
+	// consent is one of registration's constants, when the client has people asked;
+	// empty means ConsentOnce.
+	consent string
 }
 
 // next decides and does no I/O: the prompt, session and consent matrix is one table
 // test. Approval is not among its facts: who approves gets the code at once.
 func next(f flow, k facts) (step, *oauth.Error) {
 	needLogin := !k.signedIn || !k.fresh && (f.PromptLogin || tooOld(f, k))
-	// The consent page is where somebody who is signed in sees as whom, and can
-	// choose another account.
-	needConsent := !k.covered || f.PromptConsent || f.PromptAccount && !k.fresh
+	needConsent := mustAsk(f, k)
 	switch {
 	case needLogin && f.PromptNone: // OpenID Connect Core 1.0 section 3.1.2.6
 		return 0, oauth.Errorf(oauth.LoginRequired, "the person must sign in")
 	case needLogin:
 		return stepLogin, nil
+	case !k.admitted && f.PromptNone: // RFC 6749 section 4.1.2.1
+		return 0, errNotAdmitted
+	case !k.admitted:
+		return stepTurnAway, nil
 	case needConsent && f.PromptNone: // OpenID Connect Core 1.0 section 3.1.2.6
 		return 0, oauth.Errorf(oauth.ConsentRequired, "the person must consent")
 	case needConsent:
 		return stepConsent, nil
 	}
 	return stepIssue, nil
+}
+
+// mustAsk reports whether the person is asked for consent now.
+func mustAsk(f flow, k facts) bool {
+	switch {
+	// The consent page is where somebody who is signed in sees as whom, and can
+	// choose another account.
+	case f.PromptConsent, f.PromptAccount && !k.fresh:
+		return true
+	// RFC 8252 section 8.6: another program can pose as a native app, so without
+	// interaction it gets nothing.
+	case k.native, k.consent == registration.ConsentAlways:
+		return true
+	case k.consent == registration.ConsentNever:
+		return false
+	}
+	return !k.covered
 }
 
 // tooOld reports whether more than max_age has passed since the person signed in
@@ -83,10 +116,19 @@ func (s *Server) proceedAs(w http.ResponseWriter, r *request, v visit, who *visi
 		return s.issueCode(w, r, v, who.login)
 	}
 	s.bind(w, r, &v.flow)
-	if do == stepConsent {
-		return r.goTo(w, pathConsent, v)
+	return r.goTo(w, do.page(), v)
+}
+
+// page is where a person is asked, or told, what the step is about.
+func (s step) page() string {
+	switch s {
+	case stepConsent:
+		return pathConsent
+	case stepTurnAway:
+		return pathDenied
+	case stepLogin, stepIssue: // the client gets a code without a page
 	}
-	return r.goTo(w, pathLogin, v)
+	return pathLogin
 }
 
 // decide is next, with its facts looked up. who may be nil.
@@ -100,22 +142,31 @@ func (s *Server) decide(r *request, v visit, who *visitor) (step, error) {
 		k = facts{
 			now: r.now, signedIn: true, authTime: who.AuthTime,
 			fresh: who.session == v.flow.Session, covered: covered,
+			admitted: v.client.Admits(who.person), native: v.native(), consent: v.client.Consent(),
 		}
 	}
 	do, problem := next(v.flow, k)
+	denied := do == stepTurnAway || problem != nil && problem.Code == oauth.AccessDenied
+	if denied && !s.registry.Current() {
+		// The registration may have come to name them.
+		return 0, unavailable(errStale)
+	}
 	if problem != nil {
 		return 0, v.refuse(problem)
 	}
 	return do, nil
 }
 
-// covered reports whether the person has allowed the client all that it asks for,
-// and that need not be asked again.
+// native reports whether another program could pose as the client. A secret proves
+// who it is, and so does an https redirect.
+func (v visit) native() bool {
+	return v.client.Public() && !strings.HasPrefix(v.to.String(), "https://")
+}
+
+// covered reports whether the person has allowed the client all that it asks for.
 func (s *Server) covered(r *request, v visit, who *visitor) (bool, error) {
-	// RFC 8252 section 8.6: another program can pose as a native app, so without
-	// interaction it gets nothing. An https redirect is proof enough of who it is.
-	if v.client.Public() && !strings.HasPrefix(v.to.String(), "https://") {
-		return false, nil
+	if v.client.Consent() != registration.ConsentOnce {
+		return false, nil // what was allowed before does not count
 	}
 	c, err := s.store.Consent(r.Context(), r.issuer.Name, who.Subject, v.client.ID())
 	switch {

@@ -39,7 +39,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if do != stepLogin {
+	if do == stepConsent || do == stepIssue {
 		page.Current = who.person.Username
 		page.CurrentURL = r.issuer.Issuer + pathConsent + "?" + url.Values{"flow": {page.Flow}}.Encode()
 	}

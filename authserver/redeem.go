@@ -24,7 +24,7 @@ func (s *Server) redeemCode(r *request, client *registry.Client, req tokenReques
 	if problem != nil {
 		return nil, problem
 	}
-	person, problem := s.stillThere(r, c.login)
+	person, problem := s.stillThere(r, client, c.login)
 	if problem != nil {
 		return nil, problem
 	}
@@ -102,20 +102,25 @@ func (s *Server) checkHolder(client *registry.Client, id, uid string) *oauth.Err
 	return oauth.Errorf(oauth.InvalidGrant, "code or refresh_token was issued to another client")
 }
 
-// stillThere returns the person of a login as they are now.
-func (s *Server) stillThere(r *request, l login) (identity.Person, *oauth.Error) {
+// stillThere returns the person of a login as they are now, if the client still is
+// for them.
+func (s *Server) stillThere(r *request, client *registry.Client, l login) (identity.Person, *oauth.Error) {
 	person, err := lookUp(r.Context(), r.issuer, l)
 	switch {
 	case errors.Is(err, identity.ErrUnknown), errors.Is(err, errOtherIDP):
 		return person, oauth.Errorf(oauth.InvalidGrant, "the person can no longer sign in here").Because(err)
 	case err != nil:
 		return person, unavailable(err)
+	case !client.Admits(person) && !s.registry.Current():
+		return person, unavailable(errStale)
+	case !client.Admits(person):
+		return person, oauth.Errorf(oauth.InvalidGrant, "the person may no longer use this client")
 	}
 	return person, nil
 }
 
 func newGrant(r *request, c code, client *registry.Client) store.Grant {
-	life := r.issuer.Lifetimes
+	life := client.Lifetimes(r.issuer)
 	// The last tokens that a grant can give outlive its last refresh.
 	last := max(life.AccessToken, life.IDToken)
 	ends := r.now.Add(last)
@@ -137,7 +142,7 @@ func refreshUntil(r *request, c code, client *registry.Client) time.Time {
 	if !mayRefresh(client, allowedScopes(client, c.Scopes)) {
 		return time.Time{}
 	}
-	return r.now.Add(r.issuer.Lifetimes.RefreshToken)
+	return r.now.Add(client.Lifetimes(r.issuer).RefreshToken)
 }
 
 // allowedScopes leaves out what the client's registration no longer has.

@@ -44,7 +44,7 @@ func (s *Server) refresh(r *request, client *registry.Client, req tokenRequest) 
 	if problem != nil {
 		return nil, problem
 	}
-	person, problem := s.stillThere(r, t.login)
+	person, problem := s.stillThere(r, client, t.login)
 	if problem != nil {
 		return nil, problem
 	}

@@ -16,6 +16,7 @@ import (
 const (
 	pathLogin    = "/login"
 	pathConsent  = "/consent"
+	pathDenied   = "/denied"
 	pathOpenID   = "/.well-known/openid-configuration"
 	pathMetadata = "/.well-known/oauth-authorization-server"
 )
@@ -47,6 +48,8 @@ func (s *Server) table() routes {
 	t.add("POST "+pathLogin, s.form, s.loginPost) // form is browser, for our own pages' forms only
 	t.add("GET "+pathConsent, s.browser, s.consentPage)
 	t.add("POST "+pathConsent, s.form, s.consentPost)
+	t.add("GET "+pathDenied, s.browser, s.deniedPage)
+	t.add("POST "+pathDenied, s.form, s.deniedPost)
 	t.add("POST "+registration.PathToken, s.api, s.token) // errors become RFC 6749 section 5.2 JSON
 	t.add("OPTIONS "+registration.PathToken, s.api, preflight)
 	t.add("GET "+registration.PathUserinfo, s.resource, s.userinfo) // errors become RFC 6750 section 3 challenges

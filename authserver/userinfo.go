@@ -41,7 +41,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	person, problem := s.stillThere(r, login{Provider: grant.Provider, PersonID: grant.PersonID})
+	person, problem := s.stillThere(r, client, login{Provider: grant.Provider, PersonID: grant.PersonID})
 	if problem != nil && problem.Code == oauth.InvalidGrant {
 		return badToken(problem)
 	}

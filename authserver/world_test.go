@@ -165,7 +165,7 @@ func (w *world) addClient(name string, change func(*registration.Client)) *regis
 }
 
 // keysOf makes the keys of an issuer, once for all tests: RSA keys are slow to make.
-func keysOf(t *testing.T, name string) *keys.Set {
+func keysOf(t testing.TB, name string) *keys.Set {
 	t.Helper()
 	testKeys.Lock()
 	defer testKeys.Unlock()
@@ -404,7 +404,7 @@ func (s *secrets) add(kind, value string) {
 // secretParams are the parameters whose values are secret, or not a log's business.
 var secretParams = []string{
 	"code", "state", "nonce", "code_challenge", "code_verifier", "client_secret", "refresh_token", "access_token",
-	"password", "username", "flow", "redirect_uri", "login_hint",
+	"password", "username", "flow", "redirect_uri", "login_hint", "logout", "id_token_hint", "post_logout_redirect_uri",
 }
 
 func (s *secrets) addParams(v url.Values) {
@@ -540,26 +540,42 @@ func (w *world) checkPage(res *http.Response, body string) {
 	if hash := base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(policy, "style-src 'sha256-"+hash+"'") {
 		w.t.Errorf("the policy does not allow the page's style, %s", hash)
 	}
-	w.checkMarkup(body)
+	w.checkMarkup(body, policy)
 }
 
-// checkMarkup finds what the policy would keep from working, and what would need a
-// script.
-func (w *world) checkMarkup(body string) {
+// checkMarkup finds what the policy would keep from working, or allows for nothing,
+// and what would need a script.
+func (w *world) checkMarkup(body, policy string) {
 	w.t.Helper()
 	doc, err := html.Parse(strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	pictures := 0
 	for n := range doc.Descendants() {
-		if n.Data == "script" || n.Data == "iframe" || n.Data == "img" || n.Data == "base" {
+		switch n.Data {
+		case "script", "iframe", "base":
 			w.t.Errorf("page has a %s element", n.Data)
+		case "img":
+			pictures++
+			u, err := url.Parse(attr(n, "src"))
+			if err != nil || !strings.HasSuffix(policy, "; img-src https://"+u.Host) || attr(n, "referrerpolicy") != "no-referrer" ||
+				attr(n, "alt") == "" || attr(n, "width") == "" || attr(n, "height") == "" {
+				w.t.Errorf("a picture has %v, with the policy %q", n.Attr, policy)
+			}
+		case "a":
+			if attr(n, "target") != "" && attr(n, "rel") != "noopener noreferrer" {
+				w.t.Errorf("a link has %v", n.Attr)
+			}
 		}
 		for _, a := range n.Attr {
 			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || a.Key == "http-equiv" {
 				w.t.Errorf("page has the attribute %s on %s", a.Key, n.Data)
 			}
 		}
+	}
+	if pictures == 0 && strings.Contains(policy, "img-src") {
+		w.t.Errorf("the policy of a page without pictures is %q", policy)
 	}
 }
 

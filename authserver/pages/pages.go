@@ -1,9 +1,9 @@
 // Copyright 2026 The Clientele Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pages renders what people see: login, consent and errors, as HTML that
-// needs no JavaScript and loads nothing. It decides nothing, and html/template
-// escapes every value that it is given.
+// Package pages renders what people see: login, consent, logout and errors, as HTML
+// that needs no JavaScript and loads nothing but, for consent, the app's picture. It
+// decides nothing, and html/template escapes every value that it is given.
 package pages
 
 import (
@@ -27,7 +27,7 @@ var StyleSHA256 = func() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }()
 
-// Page is a Login, a Consent or an Error.
+// Page is any of the types below that have a Base.
 type Page interface{ template() *template.Template }
 
 // Base is what all pages have.
@@ -66,6 +66,39 @@ type Consent struct {
 	Action, Flow string
 	// SwitchURL is the way to another account.
 	SwitchURL string
+	// LogoURL is the app's picture, and the others are pages of its own. All may be
+	// empty.
+	LogoURL, HomeURL, PolicyURL, TermsURL string
+}
+
+// Denied tells somebody who is signed in that an app is not for them.
+type Denied struct {
+	Base
+	// Client is the app's name.
+	Client string
+	// Username says who is signed in.
+	Username string
+	// Action is where the form back to the app goes, with Flow in it.
+	Action, Flow string
+	// SwitchURL is the way to another account.
+	SwitchURL string
+}
+
+// SignOut asks whether somebody wants to be signed out.
+type SignOut struct {
+	Base
+	// Client is the name of the app that asks for it; it may be empty.
+	Client string
+	// Username and PersonName say who is signed in; both may be empty.
+	Username, PersonName string
+	// Action is where the form goes, with Logout in it.
+	Action, Logout string
+}
+
+// Notice says that something has been done.
+type Notice struct {
+	Base
+	Title, Text string
 }
 
 // Destination is where a person will be sent: Host, or the program on their own
@@ -84,11 +117,16 @@ type Error struct {
 	Title, Text, Owner, Sent string
 	// RequestID finds the request in the log.
 	RequestID string
+	// Link is the words of a way on, and LinkURL where it leads; both may be empty.
+	Link, LinkURL string
 }
 
 var (
 	loginTemplate   = parse("login.html")
 	consentTemplate = parse("consent.html")
+	deniedTemplate  = parse("denied.html")
+	signOutTemplate = parse("signout.html")
+	noticeTemplate  = parse("notice.html")
 	errorTemplate   = parse("error.html")
 )
 
@@ -101,6 +139,9 @@ func parse(name string) *template.Template {
 
 func (Login) template() *template.Template   { return loginTemplate }
 func (Consent) template() *template.Template { return consentTemplate }
+func (Denied) template() *template.Template  { return deniedTemplate }
+func (SignOut) template() *template.Template { return signOutTemplate }
+func (Notice) template() *template.Template  { return noticeTemplate }
 func (Error) template() *template.Template   { return errorTemplate }
 
 // Write renders p.

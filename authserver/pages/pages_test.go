@@ -23,12 +23,21 @@ func TestWrite_Escapes(t *testing.T) {
 			Login{Base{evil}, evil, evil, evil, evil, true, evil, "javascript:alert(1)"},
 		},
 		"consent": {
-			Consent{Base{"n"}, "c", "n", []string{"s"}, Destination{"h", "s", true}, "u", "p", "/a", "f", "/s"},
-			Consent{Base{evil}, evil, evil, []string{evil}, Destination{evil, evil, true}, evil, evil, "javascript:1", evil, "javascript:1"},
+			Consent{Base{"n"}, "c", "n", []string{"s"}, Destination{"h", "s", true}, "u", "p", "/a", "f", "/s", "/l", "/h", "/p", "/t"},
+			Consent{Base{evil}, evil, evil, []string{evil}, Destination{evil, evil, true}, evil, evil, "javascript:1", evil, "javascript:1", "javascript:1", "javascript:1", "javascript:1", "javascript:1"},
 		},
+		"denied": {
+			Denied{Base{"n"}, "c", "u", "/a", "f", "/s"},
+			Denied{Base{evil}, evil, evil, "javascript:1", evil, "javascript:1"},
+		},
+		"sign out": {
+			SignOut{Base{"n"}, "c", "u", "p", "/a", "l"},
+			SignOut{Base{evil}, evil, evil, evil, "javascript:1", evil},
+		},
+		"notice": {Notice{Base{"n"}, "t", "t"}, Notice{Base{evil}, evil, evil}},
 		"error": {
-			Error{Base{"n"}, "t", "t", "o", "s", "r"},
-			Error{Base{evil}, evil, evil, evil, evil, evil},
+			Error{Base{"n"}, "t", "t", "o", "s", "r", "l", "/u"},
+			Error{Base{evil}, evil, evil, evil, evil, evil, evil, "javascript:1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +57,10 @@ func TestWrite_Escapes(t *testing.T) {
 func TestWrite_Accessible(t *testing.T) {
 	for _, p := range []Page{
 		Login{Client: "Wiki"}, Login{Client: "Wiki", Failed: true, Username: "alice"},
-		Consent{Client: "Wiki", Scopes: []string{"see"}}, Error{Title: "No"},
+		Consent{Client: "Wiki", Scopes: []string{"see"}}, Error{Title: "No"}, Error{Title: "No", Link: "On"},
+		Consent{Client: "Wiki", LogoURL: "https://wiki.example/l", PolicyURL: "https://wiki.example/p"},
+		Denied{Client: "Wiki", Username: "alice"}, Denied{Client: "Wiki"},
+		SignOut{Client: "Wiki", Username: "alice"}, SignOut{}, Notice{Title: "Out"},
 	} {
 		doc := parseHTML(t, p)
 		ids, labels, described, headings := map[string]bool{}, map[string]bool{}, []string{}, 0
