@@ -103,6 +103,7 @@ func (s *Server) writeBrowserError(w *response, r *request, err error) {
 	page := pages.Error{
 		Base:  base(r.issuer),
 		Title: p.title, Text: p.text, Owner: p.owner, Sent: p.sent, RequestID: r.id,
+		Link: p.link, LinkURL: p.linkURL,
 	}
 	if err := render(w, p.status, page); err != nil {
 		r.cause = errors.Join(r.cause, err)
@@ -130,6 +131,11 @@ func redirect(w http.ResponseWriter, to registry.RedirectURI, from *registry.Iss
 	leaveTo(w, to.String(), append(params, [2]string{"iss", from.Issuer}))
 }
 
+// redirectAfterLogout sends the browser to where the client wants it after a logout,
+// with the client's state (OpenID Connect RP-Initiated Logout 1.0 section 3).
+func redirectAfterLogout(w http.ResponseWriter, to registry.PostLogoutURI, state string) {
+	leaveTo(w, to.String(), [][2]string{{"state", state}})
+}
 
 // leaveTo is for the two redirects above alone, which take checked types: nothing
 // else may become a Location outside of the issuer. Empty params are left out.

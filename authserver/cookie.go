@@ -37,6 +37,11 @@ func (r *request) cookie(kind string) string {
 	return c.Value
 }
 
+// dropCookie has the browser forget a cookie of ours.
+func (r *request) dropCookie(w http.ResponseWriter, kind string) {
+	r.setCookie(w, kind, "", -time.Second)
+}
+
 // setCookie sets a cookie of ours, for lifetime or, if that is zero, until the
 // browser closes.
 func (r *request) setCookie(w http.ResponseWriter, kind, value string, lifetime time.Duration) {

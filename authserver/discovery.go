@@ -30,6 +30,7 @@ type metadata struct {
 	TokenEndpoint         string       `json:"token_endpoint"`
 	UserinfoEndpoint      string       `json:"userinfo_endpoint"`
 	JWKSURI               string       `json:"jwks_uri"`
+	EndSessionEndpoint    string       `json:"end_session_endpoint"`
 	Scopes                oauth.Scopes `json:"scopes_supported"`
 	ResponseTypes         []string     `json:"response_types_supported"`
 	ResponseModes         []string     `json:"response_modes_supported"`
@@ -59,6 +60,7 @@ func metadataOf(i *registry.Issuer) metadata {
 		TokenEndpoint:         i.Issuer + registration.PathToken,
 		UserinfoEndpoint:      i.Issuer + registration.PathUserinfo,
 		JWKSURI:               i.Issuer + registration.PathJWKS,
+		EndSessionEndpoint:    i.Issuer + registration.PathEndSession,
 		Scopes:                i.ScopeNames(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},

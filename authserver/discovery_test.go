@@ -29,6 +29,7 @@ func TestDiscovery_Document(t *testing.T) {
 		"response_modes_supported": ["query"],
 		"grant_types_supported": ["authorization_code", "refresh_token"],
 		"subject_types_supported": ["public"],
+		"end_session_endpoint": "https://login.example.com/end_session",
 		"id_token_signing_alg_values_supported": ["RS256", "ES256"],
 		"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
 		"claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash",

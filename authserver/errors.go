@@ -23,9 +23,11 @@ type pageError struct {
 	owner string
 	// sent is a value from the request, shown as text to the app's owner. Set it by
 	// showable only.
-	sent  string
-	retry time.Duration
-	cause error
+	sent string
+	// link is the words of a way on, and linkURL where it leads; both may be empty.
+	link, linkURL string
+	retry         time.Duration
+	cause         error
 }
 
 // Error is for the log: it includes the cause.
@@ -93,7 +95,7 @@ func asPage(err error) *pageError {
 		return &pageError{
 			status: status, retry: retryAfter,
 			title: "One moment, please",
-			text:  "Signing in is not possible right now. Wait a few seconds and load this page again.",
+			text:  "This server cannot answer right now. Wait a few seconds and load this page again.",
 		}
 	case status >= http.StatusInternalServerError:
 		return &pageError{

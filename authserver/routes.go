@@ -17,6 +17,7 @@ const (
 	pathLogin    = "/login"
 	pathConsent  = "/consent"
 	pathDenied   = "/denied"
+	pathSignOut  = "/signout"
 	pathOpenID   = "/.well-known/openid-configuration"
 	pathMetadata = "/.well-known/oauth-authorization-server"
 )
@@ -50,6 +51,10 @@ func (s *Server) table() routes {
 	t.add("POST "+pathConsent, s.form, s.consentPost)
 	t.add("GET "+pathDenied, s.browser, s.deniedPage)
 	t.add("POST "+pathDenied, s.form, s.deniedPost)
+	t.add("GET "+registration.PathEndSession, s.browser, s.endSession)
+	t.add("POST "+registration.PathEndSession, s.browser, s.endSessionPost) // comes from other origins
+	t.add("GET "+pathSignOut, s.browser, s.signOutPage)
+	t.add("POST "+pathSignOut, s.form, s.signOutPost)
 	t.add("POST "+registration.PathToken, s.api, s.token) // errors become RFC 6749 section 5.2 JSON
 	t.add("OPTIONS "+registration.PathToken, s.api, preflight)
 	t.add("GET "+registration.PathUserinfo, s.resource, s.userinfo) // errors become RFC 6750 section 3 challenges

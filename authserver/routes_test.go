@@ -77,7 +77,7 @@ func TestRoutes_Methods(t *testing.T) {
 	w := newWorld(t)
 	for path, allow := range map[string]string{
 		"/authorize": "GET, POST", "/login": "GET, POST", "/consent": "GET, POST", "/denied": "GET, POST",
-		"/token": "OPTIONS, POST",
+		"/end_session": "GET, POST", "/signout": "GET, POST", "/token": "OPTIONS, POST",
 		"/userinfo": "GET, OPTIONS, POST", "/jwks": "GET", "/.well-known/openid-configuration": "GET",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"} {

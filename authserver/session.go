@@ -45,16 +45,9 @@ var (
 
 // visitor returns who is signed in, or nil.
 func (s *Server) visitor(r *request) (*visitor, error) {
-	id, ok := r.sessionID()
-	if !ok {
-		return nil, nil
-	}
-	kept, err := s.store.Session(r.Context(), r.issuer.Name, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, unavailable(fmt.Errorf("read session: %w", err))
+	kept, err := s.session(r)
+	if kept == nil || err != nil {
+		return nil, err
 	}
 	l := login{Subject: kept.Subject, Provider: kept.Provider, PersonID: kept.PersonID, AuthTime: kept.AuthTime}
 	person, err := lookUp(r.Context(), r.issuer, l)
@@ -64,7 +57,24 @@ func (s *Server) visitor(r *request) (*visitor, error) {
 	case err != nil:
 		return nil, unavailable(err)
 	}
-	return &visitor{login: l, person: person, session: id}, nil
+	return &visitor{login: l, person: person, session: kept.ID}, nil
+}
+
+// session returns the browser's session, or nil, whatever has become of the person
+// since it began.
+func (s *Server) session(r *request) (*store.Session, error) {
+	id, ok := r.sessionID()
+	if !ok {
+		return nil, nil
+	}
+	kept, err := s.store.Session(r.Context(), r.issuer.Name, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, unavailable(fmt.Errorf("read session: %w", err))
+	}
+	return &kept, nil
 }
 
 // sessionID is the name of the session whose cookie the browser sent.

@@ -51,7 +51,7 @@ var _ = Describe("An OAuthClient that is applied", func() {
 
 		secret := fetch(ctx, w.secret("wiki"))
 		Expect(slices.Sorted(maps.Keys(secret.Data))).To(Equal([]string{
-			"authorization_endpoint", "client_id", "client_secret", "issuer", "jwks_uri", "token_endpoint", "userinfo_endpoint",
+			"authorization_endpoint", "client_id", "client_secret", "end_session_endpoint", "issuer", "jwks_uri", "token_endpoint", "userinfo_endpoint",
 		}))
 		Expect(string(secret.Data["client_id"])).To(Equal(w.app + ".wiki"))
 		Expect(string(secret.Data["issuer"])).To(Equal("https://main.example.com"))

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package seal turns values that must come back unchanged (codes, refresh tokens,
-// cookies, the state of a flow) into opaque text and back. Each kind and each
+// cookies, the state of a flow or of a logout) into opaque text and back. Each kind and each
 // issuer has its own derived key, so that one can never be taken for another. It
 // neither stores nor interprets what it seals: expiry is the caller's to check.
 package seal
@@ -33,6 +33,7 @@ const (
 	RefreshToken Kind = "refresh_token"
 	Session      Kind = "session"
 	Flow         Kind = "flow"
+	Logout       Kind = "logout"
 )
 
 // ErrInvalid means that a text was not sealed here, for this kind and issuer,

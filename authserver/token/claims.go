@@ -129,6 +129,32 @@ func (k *KeySet) VerifyAccess(raw string, now time.Time) (Access, error) {
 	}, nil
 }
 
+// Hint is whose login an ID token tells of, and which client it was issued to.
+type Hint struct{ Subject, ClientID string }
+
+// VerifyHint returns what an id_token_hint says, if it is an ID token of this issuer,
+// and ErrInvalid otherwise. It may have expired long ago, as long as the key that
+// signed it is kept (OpenID Connect RP-Initiated Logout 1.0 section 2). An access token
+// is not one.
+func (k *KeySet) VerifyHint(raw string) (Hint, error) {
+	if strings.ContainsAny(raw, "\r\n") {
+		return Hint{}, ErrInvalid // the decoder would skip them
+	}
+	var c jwt.RegisteredClaims
+	t, err := jwt.ParseWithClaims(raw, &c, k.key,
+		jwt.WithStrictDecoding(),
+		jwt.WithValidMethods([]string{keys.RS256, keys.ES256}),
+		jwt.WithoutClaimsValidation(),
+	)
+	if err != nil {
+		return Hint{}, invalid(err)
+	}
+	if t.Header["typ"] != typID || c.Issuer != k.issuer || c.Subject == "" || len(c.Audience) != 1 {
+		return Hint{}, fmt.Errorf("%w: it is no ID token of this issuer", ErrInvalid)
+	}
+	return Hint{Subject: c.Subject, ClientID: c.Audience[0]}, nil
+}
+
 // invalid says for our log why a token was refused, in fixed words: golang-jwt's
 // errors may repeat what stands in the token.
 func invalid(err error) error {

@@ -5,14 +5,16 @@ package registration
 
 // Paths of the endpoints below an issuer.
 const (
-	PathAuthorize = "/authorize"
-	PathToken     = "/token"
-	PathUserinfo  = "/userinfo"
-	PathJWKS      = "/jwks"
+	PathAuthorize  = "/authorize"
+	PathToken      = "/token"
+	PathUserinfo   = "/userinfo"
+	PathJWKS       = "/jwks"
+	PathEndSession = "/end_session"
 )
 
-// Endpoint is one of a server's URLs under the name that RFC 8414 gives it, which
-// is also its key in an app's Secret.
+// Endpoint is one of a server's URLs under the name that RFC 8414, or OpenID Connect
+// RP-Initiated Logout 1.0 section 2.1, gives it, which is also its key in an app's
+// Secret.
 type Endpoint struct {
 	Name, URL string
 }
@@ -24,5 +26,6 @@ func Endpoints(issuer string) []Endpoint {
 		{"token_endpoint", issuer + PathToken},
 		{"userinfo_endpoint", issuer + PathUserinfo},
 		{"jwks_uri", issuer + PathJWKS},
+		{"end_session_endpoint", issuer + PathEndSession},
 	}
 }
