@@ -110,11 +110,13 @@ func (a *app) provider(ctx context.Context, issuer string) (*oidc.Provider, erro
 // secureCookies reports whether browsers reach the app by https.
 func (a *app) secureCookies() bool { return strings.HasPrefix(a.url, "https:") }
 
-// secured sets the headers of every response.
+// secured sets the headers of every response. There is no form-action: Chromium
+// applies that to the redirect which follows a form as well, and so would keep people
+// from being signed out at the issuer.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")

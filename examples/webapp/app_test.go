@@ -42,6 +42,28 @@ func TestApp_SignsIn(t *testing.T) {
 	}
 }
 
+// Signing out ends the session at the issuer as well, which is told whose it is and
+// where to send the person.
+func TestApp_SignsOutAtTheIssuer(t *testing.T) {
+	i := newIssuer(t)
+	i.endSession = i.URL + "/bye"
+	b, _ := start(t, i)
+	i.asked = b.begin()
+	b.page(http.MethodGet, "/callback?code=c1&iss="+url.QueryEscape(i.URL)+"&state="+i.asked.Get("state"))
+	_, body := b.page(http.MethodPost, "/signout")
+	asked, err := url.ParseQuery(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if asked.Get("client_id") != "team.app" || asked.Get("post_logout_redirect_uri") != b.app+"/" ||
+		claims(asked.Get("id_token_hint"))["sub"] != "ada" {
+		t.Errorf("the issuer was asked: %s", body)
+	}
+	if _, body := b.page(http.MethodGet, "/"); strings.Contains(body, "Ada") {
+		t.Error("still signed in here")
+	}
+}
+
 // A sign-in that is not exactly the one that was begun ends in words, and signs
 // nobody in.
 func TestApp_RefusesCallback(t *testing.T) {

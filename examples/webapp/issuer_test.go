@@ -33,6 +33,8 @@ type issuer struct {
 	// id changes the ID token's claims, and refuse answers with an error.
 	id     func(map[string]any)
 	refuse string
+	// endSession is the end_session_endpoint; empty means that there is none.
+	endSession string
 }
 
 func newIssuer(t *testing.T) *issuer {
@@ -41,13 +43,15 @@ func newIssuer(t *testing.T) *issuer {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{
-			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
+			"end_session_endpoint": i.endSession,
+			"issuer":               i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
 			"jwks_uri": i.URL + "/jwks", "id_token_signing_alg_values_supported": []string{"ES256"},
 		})
 	})
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: "k1", Algorithm: "ES256"}}})
 	})
+	mux.HandleFunc("GET /bye", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.RawQuery) })
 	mux.HandleFunc("POST /token", i.token)
 	i.Server = httptest.NewServer(mux)
 	t.Cleanup(i.Close)

@@ -169,14 +169,47 @@ func sameSubject(ctx context.Context, v *oidc.IDTokenVerifier, old, raw string) 
 	return nil
 }
 
-// signOut ends the session here. The one at the issuer goes on.
+// signOut ends the session here and then the one at the issuer, which sends the
+// person back. What keeps the issuer from being asked is no reason not to end the
+// session here.
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) error {
-	if id, _, ok := a.current(r); ok {
+	to := "/"
+	if id, s, ok := a.current(r); ok {
 		a.sessions.end(id)
+		leave, err := a.issuersSignOut(a.context(r), s.idToken)
+		if err != nil {
+			a.log.Error("Asking the issuer to sign out", "error", err)
+		} else if leave != "" {
+			to = leave
+		}
 	}
 	http.SetCookie(w, a.cookie(sessionCookie, "", "/", 0))
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
+}
+
+// issuersSignOut is where the issuer ends its own session and sends the browser back
+// from (OpenID Connect RP-Initiated Logout 1.0 section 2), or empty if it has no such
+// place. The URI to come back to stands in spec.postLogoutRedirectURIs.
+func (a *app) issuersSignOut(ctx context.Context, idToken string) (string, error) {
+	c, err := readCredentials(a.credentials)
+	if err != nil {
+		return "", err
+	}
+	provider, err := a.provider(ctx, c.issuer)
+	if err != nil {
+		return "", err
+	}
+	var found struct {
+		EndSession string `json:"end_session_endpoint"`
+	}
+	if err := provider.Claims(&found); err != nil || found.EndSession == "" {
+		return "", err
+	}
+	return found.EndSession + "?" + url.Values{
+		// client_id as well: the key that signed the ID token may be gone by now.
+		"id_token_hint": {idToken}, "client_id": {c.clientID}, "post_logout_redirect_uri": {a.url + "/"},
+	}.Encode(), nil
 }
 
 // context makes the libraries use the app's HTTP client.

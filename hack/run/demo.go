@@ -95,10 +95,11 @@ func (s *stage) manifests(users string) []client.Object {
 		&v1alpha1.OAuthClient{
 			ObjectMeta: metav1.ObjectMeta{Name: demoName, Namespace: demoNamespace},
 			Spec: v1alpha1.OAuthClientSpec{
-				DisplayName:  "Demo app",
-				RedirectURIs: []v1alpha1.RedirectURI{v1alpha1.RedirectURI(s.appURL() + "/callback")},
-				Scopes:       []v1alpha1.Scope{"openid", "profile", "email", "groups", "offline_access"},
-				Secret:       &v1alpha1.SecretSpec{Name: demoSecret},
+				DisplayName:            "Demo app",
+				RedirectURIs:           []v1alpha1.RedirectURI{v1alpha1.RedirectURI(s.appURL() + "/callback")},
+				PostLogoutRedirectURIs: []v1alpha1.RedirectURI{v1alpha1.RedirectURI(s.appURL() + "/")},
+				Scopes:                 []v1alpha1.Scope{"openid", "profile", "email", "groups", "offline_access"},
+				Secret:                 &v1alpha1.SecretSpec{Name: demoSecret},
 			},
 		},
 	}

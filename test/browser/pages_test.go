@@ -6,7 +6,13 @@
 package browser
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,6 +31,8 @@ const (
 	submit     = chromedp.CSS(`form button[type="submit"]`)
 	allow      = chromedp.CSS(`button[value="allow"]`)
 	deny       = chromedp.CSS(`button[value="deny"]`)
+	leave      = chromedp.CSS(`button[value="leave"]`)
+	stay       = chromedp.CSS(`button[value="stay"]`)
 	refresh    = chromedp.CSS(`form[action="/refresh"] button`)
 	signOut    = chromedp.CSS(`form[action="/signout"] button`)
 )
@@ -43,6 +51,9 @@ func TestPages(t *testing.T) {
 		})
 	}
 	t.Run("keyboard", func(t *testing.T) { keyboard(c.newTab(t, look{noScript: true}), newSite(t, program, nil)) })
+	for _, l := range []look{{}, {dark: true}, {phone: true}, {dark: true, phone: true}} {
+		t.Run("settings "+l.String(), func(t *testing.T) { settings(c.newTab(t, l), program) })
+	}
 	t.Run("long words", func(t *testing.T) { longWords(t, c, program) })
 }
 
@@ -79,14 +90,69 @@ func story(b *tab, s site) {
 
 	b.goes(200, press(refresh))
 	b.sees("Hello, " + inprocess.Name)
-	b.goes(200, press(signOut))
-	b.goes(200, press(linkSignIn)) // neither login nor consent: both are remembered
+	b.goes(200, chromedp.Navigate(s.app+"/login")) // neither login nor consent: both are remembered
 	b.sees("Hello, " + inprocess.Name)
+
+	b.goes(200, chromedp.Navigate(s.issuer+"/end_session"))
+	b.sees("Sign out?", inprocess.Name)
+	b.keep("sign-out")
+	b.goes(200, press(stay))
+	b.sees("You are still signed in")
+	b.goes(200, chromedp.Navigate(s.app))
+	b.goes(200, press(signOut)) // at the issuer, too, and back
+	b.sees("Demo app")
+	b.goes(200, press(linkSignIn))
+	b.sees("Sign in with your account")
+	b.goes(200, fill(username, inprocess.Username), fill(password, inprocess.Password), press(submit))
+	b.sees("Hello, " + inprocess.Name)
+	b.goes(200, chromedp.Navigate(s.issuer+"/end_session"))
+	b.goes(200, press(leave))
+	b.sees("You are signed out")
+	b.keep("signed-out")
+	b.goes(400, chromedp.Navigate(s.issuer+"/end_session?client_id=team.wiki&post_logout_redirect_uri=https://elsewhere.example/"))
+	b.sees("You have not been signed out", "Sign out here")
+	b.keep("sign-out-refused")
 
 	b.goes(400, chromedp.Navigate(s.issuer+"/authorize?response_type=code&client_id=team.unknown"))
 	b.keep("error")
 	b.goes(404, chromedp.Navigate(s.issuer+"/nowhere"))
 	b.keep("error-not-found")
+}
+
+// settings is a client with everything that a person can see of it, which then is no
+// longer for them.
+func settings(b *tab, program string) {
+	logo := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Referer") != "" {
+			b.t.Errorf("the picture's server is told of %s", r.Header.Get("Referer"))
+		}
+		w.Header().Set("Content-Type", "image/svg+xml")
+		_, _ = io.WriteString(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"><rect width="48" height="48" fill="#4455aa"/><circle cx="24" cy="24" r="13" fill="#ffd34d"/></svg>`)
+	}))
+	b.t.Cleanup(logo.Close)
+	s := newSite(b.t, program, func(c *registration.Client) {
+		c.LogoURI = "https://127.0.0.1:" + strconv.Itoa(logo.Listener.Addr().(*net.TCPAddr).Port) + "/logo.svg"
+		c.ClientURI, c.PolicyURI, c.TOSURI = "https://wiki.example.com/", "https://wiki.example.com/privacy", "https://wiki.example.com/terms"
+	})
+	b.goes(200, chromedp.Navigate(s.app+"/login"))
+	b.goes(200, fill(username, inprocess.Username), fill(password, inprocess.Password), press(submit))
+	b.sees("Home page", "Privacy policy", "Terms of service")
+	await(b.t, func() error {
+		if ask(b, chromedp.Evaluate[bool](`document.images.length == 1 && document.images[0].complete && document.images[0].naturalWidth > 0`)) {
+			return nil
+		}
+		return errors.New("the picture is not shown")
+	})
+	b.keep("consent-settings")
+
+	s = newSite(b.t, program, func(c *registration.Client) { c.AllowedUsers = []string{"grace"} })
+	b.goes(200, chromedp.Navigate(s.app+"/login"))
+	b.goes(403, fill(username, inprocess.Username), fill(password, inprocess.Password), press(submit))
+	b.sees("Your account "+inprocess.Username+" may not use Team Wiki", "Use another account")
+	b.keep("denied")
+	b.goes(403, press(submit))
+	b.sees("You did not give access")
+	b.goes(404, chromedp.Navigate(s.issuer+"/nowhere")) // the app is about to end
 }
 
 // keyboard signs in without a mouse.

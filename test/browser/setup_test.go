@@ -42,6 +42,7 @@ func newSite(t *testing.T, program string, change func(*registration.Client)) si
 	secret := credential.New("a-secret-of-256-bits-would-look-like-this-1")
 	client := inprocess.Client("wiki", s.app+"/callback", secret)
 	client.DisplayName = "Team Wiki"
+	client.PostLogoutRedirectURIs = []string{s.app + "/"}
 	if change != nil {
 		change(&client)
 	}
@@ -150,7 +151,8 @@ func newChrome(t *testing.T) chrome {
 		chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-component-update", true),
 		// Nothing but the site is to be reached, whatever a browser would like to ask.
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("ignore-certificate-errors", true), // of a client's picture, here in this process
 		chromedp.WSURLReadTimeout(time.Minute),
 	)
 	if os.Geteuid() == 0 {
