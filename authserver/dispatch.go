@@ -116,13 +116,19 @@ func (s *Server) proceedAs(w http.ResponseWriter, r *request, v visit, who *visi
 		return s.issueCode(w, r, v, who.login)
 	}
 	s.bind(w, r, &v.flow)
-	switch do {
+	return r.goTo(w, do.page(), v)
+}
+
+// page is where a person is asked, or told, what the step is about.
+func (s step) page() string {
+	switch s {
 	case stepConsent:
-		return r.goTo(w, pathConsent, v)
+		return pathConsent
 	case stepTurnAway:
-		return r.goTo(w, pathDenied, v)
+		return pathDenied
+	case stepLogin, stepIssue: // the client gets a code without a page
 	}
-	return r.goTo(w, pathLogin, v)
+	return pathLogin
 }
 
 // decide is next, with its facts looked up. who may be nil.
