@@ -33,9 +33,9 @@ type retention struct {
 	// quiet is how long nobody may have used it before it ends; zero does not ask.
 	quiet, timeout time.Duration
 	revoked        revocations
-	// used and through are those of lastUse.
-	used    func(id string) time.Time
-	through time.Time
+	// used, since and through are those of lastUse.
+	used           func(id string) time.Time
+	since, through time.Time
 }
 
 // retentionOf is what spec says of it. It knows of no use and of no revocation.
@@ -56,7 +56,8 @@ func retentionOf(spec *v1alpha1.Rotation) retention {
 
 func (r *clientReconciler) retention(s *clientScope) retention {
 	p := retentionOf(s.client.Spec.Rotation)
-	p.revoked, p.used, p.through = revocationsOf(s.client), s.lastUsed, r.usage.through()
+	p.revoked, p.used = revocationsOf(s.client), s.lastUsed
+	p.since, p.through = r.usage.since(), r.usage.through()
 	return p
 }
 
@@ -125,7 +126,7 @@ func (p retention) over(d registration.Digest, now time.Time) bool {
 
 // quietAt is until when replicas must have reported no use of d, for it to be quiet.
 func (p retention) quietAt(d registration.Digest) time.Time {
-	return latest(d.Since, p.used(d.ID())).Add(p.quiet)
+	return latest(latest(d.Since, p.since), p.used(d.ID())).Add(p.quiet)
 }
 
 // ends is when to look whether d, which has an end, is over. A report of its use

@@ -14,11 +14,12 @@ import (
 
 // fakeUse knows of use what a test tells it.
 type fakeUse struct {
-	last map[string]time.Time // by id
-	all  time.Time
+	last      map[string]time.Time // by id
+	from, all time.Time
 }
 
 func (u *fakeUse) of(id string) time.Time { return u.last[id] }
+func (u *fakeUse) since() time.Time       { return u.from }
 func (u *fakeUse) through() time.Time     { return u.all }
 
 func TestRetire(t *testing.T) {
@@ -115,21 +116,24 @@ func TestRetention_Quiet(t *testing.T) {
 		used, through time.Time
 		stays         bool
 		next          time.Time
+		since         time.Time
 	}{
-		{"its overlap has not passed", now.Add(time.Minute), time.Time{}, now, true, now.Add(time.Minute)},
-		{"it was never used", now, time.Time{}, now, false, time.Time{}},
-		{"nothing is known", now, time.Time{}, time.Time{}, true, now.Add(quietDelay)},
-		{"it was used just now", now, now, now, true, now.Add(quiet)},
-		{"it was used long ago", now, ago(quiet), now, false, time.Time{}},
-		{"it was used long ago, and a replica has not reported since", now, ago(quiet), ago(time.Minute), true, now.Add(quietDelay)},
-		{"it was used, but nobody waits any longer", ago(timeout), now, now, false, time.Time{}},
-		{"it was used, and nobody waits much longer", ago(timeout - time.Minute), now, now, true, now.Add(time.Minute)},
-		{"nothing is known, and nobody waits any longer", ago(timeout), time.Time{}, time.Time{}, false, time.Time{}},
+		{"its overlap has not passed", now.Add(time.Minute), time.Time{}, now, true, now.Add(time.Minute), time.Time{}},
+		{"it was never used", now, time.Time{}, now, false, time.Time{}, time.Time{}},
+		{"nothing is known", now, time.Time{}, time.Time{}, true, now.Add(quietDelay), time.Time{}},
+		{"it was used just now", now, now, now, true, now.Add(quiet), time.Time{}},
+		{"it was used long ago", now, ago(quiet), now, false, time.Time{}, time.Time{}},
+		{"it was used long ago, and a replica has not reported since", now, ago(quiet), ago(time.Minute), true, now.Add(quietDelay), time.Time{}},
+		{"it was used, but nobody waits any longer", ago(timeout), now, now, false, time.Time{}, time.Time{}},
+		{"it was used, and nobody waits much longer", ago(timeout - time.Minute), now, now, true, now.Add(time.Minute), time.Time{}},
+		{"nothing is known, and nobody waits any longer", ago(timeout), time.Time{}, time.Time{}, false, time.Time{}, time.Time{}},
+		{"what was used before is not known", now, time.Time{}, now, true, now.Add(quiet / 2), ago(quiet / 2)},
+		{"what was used long before is not known", now, time.Time{}, now, false, time.Time{}, ago(quiet)},
 	} {
 		old := registration.Digest{SHA256: "old", Since: ago(1000 * time.Hour), Until: c.until}
 		held := registration.Digest{SHA256: "held", Since: ago(100 * time.Hour)}
 		use := &fakeUse{last: map[string]time.Time{old.ID(): c.used}, all: c.through}
-		p := retention{overlap: overlap, quiet: quiet, timeout: timeout, used: use.of, through: use.through()}
+		p := retention{overlap: overlap, quiet: quiet, timeout: timeout, used: use.of, since: c.since, through: use.through()}
 		got := p.retire([]registration.Digest{old, held}, 1, now)
 		if stays := len(got) == 2; stays != c.stays {
 			t.Errorf("%s: it stays: %t, want %t", c.name, stays, c.stays)

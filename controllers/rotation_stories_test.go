@@ -47,7 +47,7 @@ func newRotating(ctx context.Context, spec *v1alpha1.Rotation) *rotating {
 // restart is a crash, or a change of the leader.
 func (r *rotating) restart(ctx context.Context) {
 	r.leader = r.elect(ctx)
-	r.leader.usage = r.use
+	r.usage = r.use
 }
 
 func (r *rotating) settle(ctx context.Context) {
@@ -113,8 +113,8 @@ func (r *rotating) states() []string {
 // events are those that were told since the last time.
 func (r *rotating) events() []string {
 	var said []string
-	for len(r.leader.told.Events) > 0 {
-		said = append(said, <-r.leader.told.Events)
+	for len(r.told.Events) > 0 {
+		said = append(said, <-r.told.Events)
 	}
 	return said
 }

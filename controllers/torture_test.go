@@ -101,6 +101,12 @@ func (t *torture) steps() []step {
 			oc.Spec.Rotation.Overlap = lasting(overlap + time.Duration(t.dice.IntN(3))*time.Hour)
 		})},
 		{"minutes pass", 2, func(context.Context) { t.clock.Step(settleDelay) }},
+		{"the clock is set back", 1, func(context.Context) {
+			t.clock.SetTime(t.clock.Now().Add(-time.Hour))
+			for verifier, until := range t.mounted {
+				t.mounted[verifier] = until.Add(-time.Hour)
+			}
+		}},
 		{"a day passes", 1, func(ctx context.Context) {
 			// Nobody is a day behind: see settleDelay and overlap.
 			for _, m := range t.leaders {
