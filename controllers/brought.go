@@ -103,7 +103,7 @@ func noReference(ref *v1alpha1.SecretKeyReference) *problem {
 
 // roomFor is a problem if value would be one secret too many.
 func (r *clientReconciler) roomFor(s *clientScope, value credential.Secret) error {
-	if s.published == nil || r.find(s.published.Digests, value) >= 0 || !full(s.published.Digests, s.now) {
+	if s.published == nil || s.find(s.published.Digests, value) >= 0 || !full(s.published.Digests, s.now) {
 		return nil
 	}
 	return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonTooManyCredentials,
@@ -127,7 +127,7 @@ func (s *clientScope) fromPeople() bool {
 // own comes last, also if it was accepted before: what was published after it is
 // then over.
 func (r *clientReconciler) broughtDigests(s *clientScope, accepted []registration.Digest) ([]registration.Digest, error) {
-	if i := r.find(accepted, s.credential.value); i >= 0 {
+	if i := s.find(accepted, s.credential.value); i >= 0 {
 		return acceptLast(accepted, i, s.brings(), stamp(s.now)), nil
 	}
 	digest := r.slowDigest
@@ -164,22 +164,22 @@ func acceptLast(old []registration.Digest, i int, brought bool, now time.Time) [
 
 // lastHeld is where the newest digest stands of those whose secret one of the client's
 // Secrets holds, or -1.
-func (r *clientReconciler) lastHeld(s *clientScope, accepted []registration.Digest) int {
-	last := r.find(accepted, secretValue(s.secret))
+func (s *clientScope) lastHeld(accepted []registration.Digest) int {
+	last := s.find(accepted, secretValue(s.secret))
 	for i := range s.secrets {
-		last = max(last, r.find(accepted, secretValue(&s.secrets[i])))
+		last = max(last, s.find(accepted, secretValue(&s.secrets[i])))
 	}
 	return last
 }
 
 // find is where the digest of value stands in the order of publication, or -1. Slow
 // hashes are compared once for each value in a process, the newest first.
-func (r *clientReconciler) find(digests []registration.Digest, value credential.Secret) int {
+func (s *clientScope) find(digests []registration.Digest, value credential.Secret) int {
 	if i := find(digests, value); i >= 0 || value.IsZero() {
 		return i
 	}
 	for i, d := range slices.Backward(digests) {
-		if d.Argon2id != "" && r.memory.Matches(value, d.Argon2id) {
+		if d.Argon2id != "" && s.memory.Matches(value, d.Argon2id) {
 			return i
 		}
 	}
@@ -188,8 +188,8 @@ func (r *clientReconciler) find(digests []registration.Digest, value credential.
 
 // findKept is find, but for values that were brought by a reference that spec no
 // longer has: they are replaced.
-func (r *clientReconciler) findKept(s *clientScope, digests []registration.Digest, value credential.Secret) int {
-	i := r.find(digests, value)
+func (s *clientScope) findKept(digests []registration.Digest, value credential.Secret) int {
+	i := s.find(digests, value)
 	if i >= 0 && digests[i].Brought && !s.brings() && !s.kept() {
 		return -1
 	}

@@ -110,6 +110,7 @@ type clientScope struct {
 	client *v1alpha1.OAuthClient
 	before v1alpha1.OAuthClientStatus
 	now    time.Time
+	memory *credential.Memory // of slow hashes
 
 	// What was read.
 	record    *corev1.Secret       // nil if there is none
@@ -151,7 +152,7 @@ func (r *clientReconciler) read(ctx context.Context, key types.NamespacedName) (
 	if oc.DeletionTimestamp != nil {
 		return nil, nil
 	}
-	s := &clientScope{client: oc, before: *oc.Status.DeepCopy(), now: r.Clock.Now(), problems: problems{}}
+	s := &clientScope{client: oc, before: *oc.Status.DeepCopy(), now: r.Clock.Now(), problems: problems{}, memory: &r.memory}
 	if err := r.readRecord(ctx, s); err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 	found := s.problems[v1alpha1.ConditionCredentialsReady]
 	switch {
 	case s.credential.origin != originNone:
-		if i := r.find(accepted, s.credential.value); i >= 0 {
+		if i := s.find(accepted, s.credential.value); i >= 0 {
 			return acceptAgain(accepted, i), nil
 		}
 		fresh, err := r.newDigest(s.credential.value, stamp(s.now))
@@ -77,7 +77,7 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 	case found != nil && found.reason == v1alpha1.ReasonTooManyCredentials:
 		// Let the overlaps begin, so that there will be room. The Secret was read
 		// from the API server.
-		held := r.lastHeld(s, accepted)
+		held := s.lastHeld(accepted)
 		next := retire(accepted, held, stamp(s.now))
 		s.wake = nextRetirement(next, held)
 		return next, nil
@@ -249,21 +249,21 @@ func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientSc
 	if !s.secretReady || s.want.Public {
 		return nil
 	}
-	held := r.find(s.want.Digests, s.credential.value)
+	held := s.find(s.want.Digests, s.credential.value)
 	digests := retire(s.want.Digests, held, stamp(s.now))
 	if !slices.Equal(digests, s.want.Digests) {
 		// A cache that is behind must not retire what the Secret holds by now.
 		if err := r.readSecret(ctx, s); err != nil {
 			return err
 		}
-		if !forClient(s.secret, s.client.UID) || r.find(s.want.Digests, secretValue(s.secret)) != held {
+		if !forClient(s.secret, s.client.UID) || s.find(s.want.Digests, secretValue(s.secret)) != held {
 			return errStale
 		}
 		if err := r.publish(ctx, s, digests); err != nil {
 			return err
 		}
 	}
-	s.wake = nextRetirement(digests, r.find(digests, s.credential.value))
+	s.wake = nextRetirement(digests, s.find(digests, s.credential.value))
 	return nil
 }
 

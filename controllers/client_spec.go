@@ -80,7 +80,7 @@ func (r *clientReconciler) keepLastAccepted(ctx context.Context, s *clientScope)
 	}
 	if issuer == nil {
 		s.secret = s.owned(s.secretName)
-		s.secretReady = s.want.Public && s.secret != nil || r.find(s.want.Digests, secretValue(s.secret)) >= 0
+		s.secretReady = s.want.Public && s.secret != nil || s.find(s.want.Digests, secretValue(s.secret)) >= 0
 		return s.problems[v1alpha1.ConditionAccepted]
 	}
 	s.issuer, s.issuerVersion = issuer, version
