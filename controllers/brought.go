@@ -32,7 +32,7 @@ func (r *clientReconciler) bring(ctx context.Context, s *clientScope) error {
 			return err
 		}
 	}
-	if problem := r.roomFor(s, value); problem != nil {
+	if problem := s.roomFor(value); problem != nil {
 		return problem
 	}
 	s.credential = choice{origin: originBrought, value: value}
@@ -102,7 +102,7 @@ func noReference(ref *v1alpha1.SecretKeyReference) *problem {
 }
 
 // roomFor is a problem if value would be one secret too many.
-func (r *clientReconciler) roomFor(s *clientScope, value credential.Secret) error {
+func (s *clientScope) roomFor(value credential.Secret) error {
 	if s.published == nil || s.find(s.published.Digests, value) >= 0 || !full(s.published.Digests, s.now) {
 		return nil
 	}

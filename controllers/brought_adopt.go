@@ -58,7 +58,7 @@ func (r *clientReconciler) adopt(ctx context.Context, s *clientScope) (decided b
 		return true, nil
 	}
 	value := adoptable(s.client, live, keyClientSecret)
-	if problem := r.roomFor(s, value); problem != nil {
+	if problem := s.roomFor(value); problem != nil {
 		return true, problem
 	}
 	s.credential = choice{origin: originTaken, value: value}
