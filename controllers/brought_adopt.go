@@ -47,7 +47,7 @@ func (r *clientReconciler) adopt(ctx context.Context, s *clientScope) (decided b
 	case err != nil:
 		return true, err
 	}
-	if metav1.GetControllerOf(live) != nil {
+	if metav1.GetControllerOf(live) != nil || owningClient(live) != nil {
 		return false, nil // ours after all, or somebody else's: readSecret tells
 	}
 	if problem := unfit(s, live); problem != nil {
