@@ -32,7 +32,7 @@ func (r *clientReconciler) bring(ctx context.Context, s *clientScope) error {
 			return err
 		}
 	}
-	if problem := r.roomFor(s, value); problem != nil {
+	if problem := s.roomFor(value); problem != nil {
 		return problem
 	}
 	s.credential = choice{origin: originBrought, value: value}
@@ -107,7 +107,7 @@ func noReference(ref *v1alpha1.SecretKeyReference) *problem {
 }
 
 // roomFor is a problem if value would be one secret too many.
-func (r *clientReconciler) roomFor(s *clientScope, value credential.Secret) error {
+func (s *clientScope) roomFor(value credential.Secret) error {
 	if s.published == nil || s.find(s.published.Digests, value) >= 0 || !full(s.published.Digests, s.now) {
 		return nil
 	}
@@ -169,7 +169,7 @@ func acceptLast(old []registration.Digest, i int, brought bool, now time.Time) [
 
 // lastHeld is where the newest digest stands of those whose secret one of the client's
 // Secrets holds, or -1.
-func (r *clientReconciler) lastHeld(s *clientScope, accepted []registration.Digest) int {
+func (s *clientScope) lastHeld(accepted []registration.Digest) int {
 	last := s.find(accepted, secretValue(s.secret))
 	for i := range s.secrets {
 		last = max(last, s.find(accepted, secretValue(&s.secrets[i])))
@@ -193,7 +193,7 @@ func (s *clientScope) find(digests []registration.Digest, value credential.Secre
 
 // findKept is find, but for values that were brought by a reference that spec no
 // longer has: they are replaced.
-func (r *clientReconciler) findKept(s *clientScope, digests []registration.Digest, value credential.Secret) int {
+func (s *clientScope) findKept(digests []registration.Digest, value credential.Secret) int {
 	i := s.find(digests, value)
 	if i >= 0 && digests[i].Brought && !s.brings() && !s.kept() {
 		return -1

@@ -47,7 +47,7 @@ func (r *clientReconciler) adopt(ctx context.Context, s *clientScope) (decided b
 	case err != nil:
 		return true, err
 	}
-	if metav1.GetControllerOf(live) != nil {
+	if metav1.GetControllerOf(live) != nil || owningClient(live) != nil {
 		return false, nil // ours after all, or somebody else's: readSecret tells
 	}
 	if problem := unfit(s, live); problem != nil {
@@ -58,7 +58,7 @@ func (r *clientReconciler) adopt(ctx context.Context, s *clientScope) (decided b
 		return true, nil
 	}
 	value := adoptable(s.client, live, keyClientSecret)
-	if problem := r.roomFor(s, value); problem != nil {
+	if problem := s.roomFor(value); problem != nil {
 		return true, problem
 	}
 	s.credential = choice{origin: originTaken, value: value}

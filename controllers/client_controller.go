@@ -127,6 +127,7 @@ type clientScope struct {
 	client *v1alpha1.OAuthClient
 	before v1alpha1.OAuthClientStatus
 	now    time.Time
+	memory *credential.Memory // of slow hashes
 
 	// What was read.
 	record    *corev1.Secret       // nil if there is none
@@ -134,9 +135,6 @@ type clientScope struct {
 	earlier   *registration.Client // what it says of an earlier client of this name, instead
 	secrets   []corev1.Secret      // those that the client owns, under whatever name
 	used      func(id string) time.Time
-
-	// memory spares slow hashes.
-	memory *credential.Memory
 
 	// problems are what keeps a condition from being True.
 	problems problems

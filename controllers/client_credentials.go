@@ -208,7 +208,7 @@ func (r *clientReconciler) evidence(s *clientScope) evidence {
 	if s.published != nil {
 		e.accepted = s.published.Digests
 	}
-	e.find = func(value credential.Secret) int { return r.findKept(s, e.accepted, value) }
+	e.find = func(value credential.Secret) int { return s.findKept(e.accepted, value) }
 	for i := range s.secrets {
 		if s.secrets[i].Name != s.secretName {
 			e.carried = append(e.carried, secretValue(&s.secrets[i]))

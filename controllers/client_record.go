@@ -89,7 +89,7 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 		// from the API server. What is not quiet makes room all the same.
 		p := r.retention(s)
 		p.quiet = 0
-		held := r.lastHeld(s, accepted)
+		held := s.lastHeld(accepted)
 		next := p.retire(accepted, held, stamp(s.now))
 		s.wake = p.next(next, held, stamp(s.now))
 		return next, nil
