@@ -44,6 +44,7 @@ var layout = []string{
 	ours + "controllers",
 	ours + "internal/credential",
 	ours + "internal/registration",
+	ours + "internal/secretdata",
 	ours + "internal/userfile",
 }
 
