@@ -136,7 +136,8 @@ func (l *limited) WriteString(s string) (int, error) { return l.Write([]byte(s))
 
 // explain takes text/template's messages apart: they begin with
 // "template: t:LINE: " when a template is parsed, and with
-// "template: t:LINE:COLUMN: executing "t" at <WHERE>: " when it is executed.
+// "template: t:LINE:COLUMN: executing "t" at <WHERE>: " when it is executed. What they
+// quote may have line breaks in it.
 func explain(err error) *TemplateError {
 	text, ours := strings.CutPrefix(err.Error(), "template: "+templateName+":")
 	if !ours {
@@ -148,7 +149,7 @@ func explain(err error) *TemplateError {
 	if column, rest, ok := strings.Cut(text, ": "); ok && isNumber(column) {
 		text = strings.TrimPrefix(rest, "executing "+strconv.Quote(templateName)+" ")
 	}
-	failed.Reason = reword(strings.TrimSpace(text))
+	failed.Reason = reword(strings.Join(strings.Fields(text), " "))
 	return failed
 }
 

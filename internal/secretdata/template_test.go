@@ -108,6 +108,7 @@ func TestRender_Mistakes(t *testing.T) {
 		{"{{.name.first}}", 1, "can't evaluate field first"},
 		{"{{$ = 5}}{{.name}}{{$.name}}", 1, "can't evaluate field name"},
 		{"{{index .scopes 99}}", 1, "index out of range"},
+		{"{{index .scopes `a\n b`}}", 1, "at <index .scopes `a b`>: error calling index: cannot index slice/array with type string"},
 		{strings.Repeat("x", MaxTemplate+1), 0, "longer than 16 KiB"},
 	} {
 		name := tt.text[:min(len(tt.text), 60)]
