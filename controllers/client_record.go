@@ -262,13 +262,3 @@ func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientSc
 	s.wake = nextRetirement(digests, find(digests, s.credential.value))
 	return nil
 }
-
-// forClient reports whether a Secret, which may be nil, belongs to the OAuthClient
-// with that uid.
-func forClient(s *corev1.Secret, uid types.UID) bool {
-	if s == nil {
-		return false
-	}
-	owner := owningClient(s)
-	return owner != nil && owner.UID == uid
-}
