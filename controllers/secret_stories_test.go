@@ -220,6 +220,38 @@ var _ = Describe("The shape of a Secret", func() {
 		Expect(digests[1].SHA256).To(Equal(digestOf(secret)))
 	})
 
+	It("is not made anew by a manager that does not know the record as it is", func(ctx context.Context) {
+		l := newLab(ctx)
+		l.join(ctx)
+		oc := l.wiki()
+		create(ctx, oc)
+		l.elect(ctx).settle(ctx, "wiki")
+		change(ctx, oc, func() { oc.Spec.Secret = &v1alpha1.SecretSpec{Type: "example.com/oidc"} })
+		m := l.elect(ctx)
+		secret, record := fetch(ctx, l.secret("wiki")), l.recordOf("wiki")
+		change(ctx, record, func() { record.Annotations["theirs"] = "x" }) // stands for a later digest
+		result, err := m.look(ctx, "wiki")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(Equal(staleDelay))
+		Expect(fetch(ctx, l.secret("wiki")).UID).To(Equal(secret.UID))
+		m.settle(ctx, "wiki")
+		Expect(fetch(ctx, l.secret("wiki")).Type).To(BeEquivalentTo("example.com/oidc"))
+		Expect(l.isReadyNow(ctx, "wiki").Digests).To(HaveLen(1))
+	})
+
+	It("says that finalizers are in the way of being made anew", func(ctx context.Context) {
+		w, oc := readyWorld(ctx)
+		secret := w.secret("wiki")
+		change(ctx, secret, func() { secret.Finalizers = []string{"example.com/hold"} })
+		change(ctx, oc, func() { oc.Spec.Secret = &v1alpha1.SecretSpec{Type: "example.com/oidc"} })
+		expectClient(ctx, oc, says{
+			"True/Accepted", "False/SecretNotOwned", "True/Loaded", "False/SecretNotOwned", "Secret wiki must be made anew, and is still being deleted: its finalizers hold it.",
+		})
+		change(ctx, secret, func() { secret.Finalizers = nil })
+		expectClient(ctx, oc, isReady)
+		Expect(fetch(ctx, w.secret("wiki")).Type).To(BeEquivalentTo("example.com/oidc"))
+	})
+
 	It("loses the keys that were written before it was written down whose they are", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		secret := fetch(ctx, w.secret("wiki"))

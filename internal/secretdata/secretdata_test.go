@@ -154,13 +154,6 @@ func TestMake_TooLarge(t *testing.T) {
 	}
 }
 
-// The facts carry a secret, and what prints them must not.
-func TestFacts_DoNotHoldTheText(t *testing.T) {
-	if _, is := any(facts().ClientSecret).(string); is {
-		t.Error("the client secret is a plain string")
-	}
-}
-
 func BenchmarkMake(b *testing.B) {
 	for name, s := range map[string]Shape{
 		"built-in": {},
