@@ -26,7 +26,7 @@ const (
 	annotationWritten = "clientele.dev/written"
 	// annotationSecretKey stands on an app's Secret and names the key of its data that
 	// holds the client secret as it is.
-	annotationSecretKey = "clientele.dev/client-secret-key"
+	annotationSecretKey = "clientele.dev/client-secret-key" //nolint:gosec // an annotation, and no credential
 
 	// annotationReloader marks a Secret for Stakater Reloader: workloads that have the
 	// annotation reloader.stakater.com/search are restarted when it changes.
