@@ -26,7 +26,7 @@ func (r *clientReconciler) bring(ctx context.Context, s *clientScope) error {
 	if err != nil {
 		return err
 	}
-	if !sameValue(s.secret, value) {
+	if !sameValue(s.secret, value) || len(revocationsOf(s.client)) > 0 {
 		// The cache may be behind, and does not have Secrets that are not ours.
 		if err := r.readSecret(ctx, s); err != nil {
 			return err
@@ -35,15 +35,19 @@ func (r *clientReconciler) bring(ctx context.Context, s *clientScope) error {
 	if problem := s.roomFor(value); problem != nil {
 		return problem
 	}
-	s.credential = choice{origin: originBrought, value: value}
 	e := r.evidence(s)
+	s.rotation = r.planRotation(s, e)
+	s.revoking = e.revokes()
+	s.credential = choice{origin: originBrought, value: value}
 	switch {
 	case sameValue(s.secret, value):
 		s.credential.origin = originHeld
-	case !e.held.IsZero() && s.find(e.accepted, e.held) >= 0:
-		s.credential.replaces = e.held // the app can use it until the new one is written
+	case !e.held.IsZero() && e.find(e.held) >= 0:
+		s.credential.replaces = e.held
 	}
-	s.rotation = r.planRotation(s, e)
+	if s.revoking {
+		return r.decide(ctx, s)
+	}
 	return nil
 }
 

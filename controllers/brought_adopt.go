@@ -6,7 +6,6 @@ package controllers
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -108,7 +107,7 @@ func unfit(s *clientScope, from *corev1.Secret) error {
 	switch {
 	case from.DeletionTimestamp != nil:
 		return bad("it is being deleted, and its finalizers hold it.")
-	case isImmutable(from):
+	case from.Immutable != nil && *from.Immutable:
 		return bad("it is immutable, and keys must be added to it. Create it anew, without immutable.")
 	case cmp.Or(from.Type, corev1.SecretTypeOpaque) != wantType:
 		return bad("its type is %s. Create it anew with the type %s, or set spec.secret.type.", from.Type, wantType)
@@ -136,14 +135,4 @@ func clientIDForm(id string) bool {
 // the form, and its Secret our label. A plain digest would tell too much of any other.
 func ourOwn(s *clientScope) bool {
 	return s.credential.value.Minted() && s.secret != nil && s.secret.Labels[registration.LabelRecord] == registration.RecordCredentials
-}
-
-// own makes the OAuthClient the controller of a Secret, instead of whoever it was
-// before.
-func own(secret *corev1.Secret, oc *v1alpha1.OAuthClient) {
-	others := slices.DeleteFunc(secret.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Controller != nil && *o.Controller })
-	secret.OwnerReferences = append(others, metav1.OwnerReference{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: kindClient,
-		Name: oc.Name, UID: oc.UID, Controller: new(true),
-	})
 }

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -146,6 +147,9 @@ func (r *clientReconciler) newDigest(value credential.Secret, now time.Time) (re
 // mints one if there is none. It writes nothing: the digest comes first.
 func (r *clientReconciler) ensureCredentials(ctx context.Context, s *clientScope) error {
 	s.secret = s.owned(s.secretName)
+	if err := s.checkShape(); err != nil {
+		return s.tolerate(err)
+	}
 	if decided, err := r.adopt(ctx, s); decided || err != nil {
 		return s.tolerate(err)
 	}
@@ -217,12 +221,13 @@ func (r *clientReconciler) evidence(s *clientScope) evidence {
 	return e
 }
 
-// secretValue is the client secret in a Secret, which may be nil.
+// secretValue is the client secret in a Secret, which may be nil. Which key holds it
+// is written on the Secret, so that a spec that wants another key finds it again.
 func secretValue(s *corev1.Secret) credential.Secret {
 	if s == nil {
 		return credential.Secret{}
 	}
-	return credential.New(string(s.Data[keyClientSecret]))
+	return credential.New(string(s.Data[cmp.Or(s.Annotations[annotationSecretKey], keyClientSecret)]))
 }
 
 // readSecret reads the Secret called s.secretName from the API server. It is a
@@ -243,7 +248,7 @@ func (r *clientReconciler) readSecret(ctx context.Context, s *clientScope) error
 		s.secret = live
 		return nil
 	case owner != nil && owner.Name == s.client.Name:
-		return r.clearPredecessor(ctx, s, live)
+		return r.takeOver(ctx, s, live)
 	}
 	r.follow(s, client.ObjectKeyFromObject(live))
 	return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonSecretNotOwned,
@@ -251,9 +256,18 @@ func (r *clientReconciler) readSecret(ctx context.Context, s *clientScope) error
 		s.secretName)
 }
 
-// clearPredecessor deletes the Secret of an earlier OAuthClient of the same name,
-// as the cluster's garbage collector is about to.
-func (r *clientReconciler) clearPredecessor(ctx context.Context, s *clientScope, old *corev1.Secret) error {
+// takeOver makes the Secret of an earlier OAuthClient of the same name this one's,
+// before the cluster's garbage collector takes it: it may be all that a restored
+// backup has kept of the client's secret, and one that was retained is meant for it.
+//
+// The Secret is touched before its secret is published anew, and must be. A manager
+// that does not know that it was replaced may be about to write the earlier client's
+// next secret to it, conditional on the version that was read here; if that came after
+// the publication, the app would mount what nobody accepts. The touch makes such a
+// write, and a deletion, conflict; and a create finds the Secret. So the secret that was
+// read stays, and rule 4 of test/model/README.md holds for it like for any other. If the
+// manager dies now, the next one finds a Secret of its own, and the same secret in it.
+func (r *clientReconciler) takeOver(ctx context.Context, s *clientScope, old *corev1.Secret) error {
 	if old.DeletionTimestamp != nil {
 		r.follow(s, client.ObjectKeyFromObject(old))
 		return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonSecretNotOwned,
@@ -263,7 +277,17 @@ func (r *clientReconciler) clearPredecessor(ctx context.Context, s *clientScope,
 	if err := r.confirm(ctx, s.client); err != nil {
 		return err
 	}
-	return r.secrets().delete(ctx, old)
+	taken := old.DeepCopy()
+	own(taken, s.client)
+	if err := r.secrets().update(ctx, taken); err != nil {
+		return err
+	}
+	r.emit(s.client, notice{
+		kind: corev1.EventTypeNormal, reason: "SecretTakenOver", action: "WriteSecret",
+		note: "Took over Secret " + old.Name + " of an earlier OAuthClient of this name.",
+	})
+	s.secret = taken
+	return nil
 }
 
 // mint makes the secret that s.credential wants made, and parks it.

@@ -314,13 +314,3 @@ func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientSc
 	r.tellWaiting(s)
 	return nil
 }
-
-// forClient reports whether a Secret, which may be nil, belongs to the OAuthClient
-// with that uid.
-func forClient(s *corev1.Secret, uid types.UID) bool {
-	if s == nil {
-		return false
-	}
-	owner := owningClient(s)
-	return owner != nil && owner.UID == uid
-}

@@ -16,27 +16,23 @@ import (
 	"github.com/clientele-dev/clientele/api/v1alpha1"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
+	"github.com/clientele-dev/clientele/internal/secretdata"
 )
 
 // desiredSecret is the app's Secret, made from the one that is there, if any. What
-// others have added to it stays. Its controller is the OAuthClient, which is what
-// makes it ours; its label brings it into the manager's cache.
-func desiredSecret(s *clientScope) *corev1.Secret {
+// others have added to it stays. Its label brings it into the manager's cache. It is
+// a problem if it cannot be made as spec.secret says.
+func desiredSecret(s *clientScope) (*corev1.Secret, error) {
+	made, err := secretdata.Make(s.facts(s.credential.value), shapeOf(s.client))
+	if err != nil {
+		return nil, s.shapeProblem(err)
+	}
 	key := client.ObjectKey{Namespace: s.client.Namespace, Name: s.secretName}
 	desired := recordSecret(s.secret, key, registration.RecordCredentials)
-	if !forClient(s.secret, s.client.UID) {
-		own(desired, s.client)
-	}
-	desired.Data["client_id"] = []byte(s.want.ClientID)
-	desired.Data["issuer"] = []byte(s.issuer.Issuer)
-	for _, e := range registration.Endpoints(s.issuer.Issuer) {
-		desired.Data[e.Name] = []byte(e.URL)
-	}
-	delete(desired.Data, keyClientSecret)
-	if !s.want.Public {
-		desired.Data[keyClientSecret] = []byte(s.credential.value.Reveal())
-	}
-	return desired
+	desired.Type = secretType(s.client)
+	own(desired, s.client)
+	s.shape(desired, made)
+	return desired, nil
 }
 
 // holdsCredentials reports whether the Secret is as it should be.
@@ -44,7 +40,8 @@ func (s *clientScope) holdsCredentials() bool {
 	if s.secret == nil || s.problems[v1alpha1.ConditionCredentialsReady] != nil {
 		return false
 	}
-	return equality.Semantic.DeepEqual(s.secret, desiredSecret(s))
+	desired, err := desiredSecret(s)
+	return err == nil && equality.Semantic.DeepEqual(s.secret, desired)
 }
 
 // writeSecret puts the credentials where the app mounts them. Every live replica
@@ -57,10 +54,13 @@ func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) erro
 		return r.deleteOthers(ctx, s)
 	}
 	if !s.secretReady || s.rotating() {
-		if err := r.confirmNewest(ctx, s); err != nil {
+		desired, err := desiredSecret(s)
+		if err != nil {
 			return err
 		}
-		desired := desiredSecret(s)
+		if err := r.confirmNewest(ctx, s, desired); err != nil {
+			return err
+		}
 		if err := r.putSecret(ctx, s, desired); err != nil {
 			return withoutValue(err, s.credential.value)
 		}
@@ -74,9 +74,11 @@ func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) erro
 
 // confirmNewest makes sure that the record is as the cache has it before another
 // secret is mounted. So nobody has published a later one or begun the overlap of
-// this one, and a manager that was replaced finds out in time.
-func (r *clientReconciler) confirmNewest(ctx context.Context, s *clientScope) error {
-	if s.want.Public || s.credential.origin == originHeld {
+// this one, and a manager that was replaced finds out in time. An update that leaves
+// the secret as it is needs no such proof, since it happens only if nothing has; but a
+// Secret that is made anew is created, and that is conditional on nothing.
+func (r *clientReconciler) confirmNewest(ctx context.Context, s *clientScope, desired *corev1.Secret) error {
+	if s.want.Public || s.credential.origin == originHeld && !madeAnew(s.secret, desired) {
 		return nil
 	}
 	live := &corev1.Secret{}
@@ -92,12 +94,15 @@ func (r *clientReconciler) confirmNewest(ctx context.Context, s *clientScope) er
 
 // putSecret creates the Secret, or replaces it as it was read.
 func (r *clientReconciler) putSecret(ctx context.Context, s *clientScope, desired *corev1.Secret) error {
-	if s.secret != nil && !isImmutable(s.secret) {
+	anew := madeAnew(s.secret, desired)
+	switch {
+	case s.secret != nil && !anew:
 		return r.secrets().update(ctx, desired)
-	}
-	if s.secret != nil {
-		// An immutable one must be made anew. Its value waits in memory meanwhile;
-		// if that is lost, another is minted.
+	case anew && s.secret.DeletionTimestamp != nil:
+		return refused(v1alpha1.ConditionCredentialsReady, v1alpha1.ReasonSecretNotOwned,
+			"Secret %s must be made anew, and is still being deleted: its finalizers hold it. Remove them.", s.secretName)
+	case anew:
+		// Its value waits in memory meanwhile; if that is lost, another is minted.
 		if !s.want.Public && !r.parking.put(s.key(), s.client.UID, s.credential.value) {
 			return errStale
 		}
@@ -113,7 +118,12 @@ func (r *clientReconciler) putSecret(ctx context.Context, s *clientScope, desire
 	return err
 }
 
-func isImmutable(s *corev1.Secret) bool { return s.Immutable != nil && *s.Immutable }
+// madeAnew reports whether a Secret, which may be nil, can become desired only by
+// being deleted and created: nobody can write to one that is immutable, or change a
+// Secret's type.
+func madeAnew(s, desired *corev1.Secret) bool {
+	return s != nil && (s.Immutable != nil && *s.Immutable || s.Type != desired.Type)
+}
 
 // deleteOthers deletes the Secrets of the client that have another name than the
 // one which now holds the credentials.
@@ -158,6 +168,8 @@ func secretNotice(s *clientScope) notice {
 		n.reason, n.note = "CredentialsMinted", "Minted a client secret and wrote it to Secret "+name+"."
 	case minted && changed:
 		return rotatedNotice(s)
+	case s.before.ObservedGeneration != s.client.Generation:
+		n.reason, n.note = "SecretWritten", "Wrote Secret "+name+" as the spec now says; its client secret is the same."
 	default:
 		n.reason, n.note = "SecretRestored", "Secret "+name+" was not as it should be and was corrected; its client secret is the same."
 	}

@@ -51,7 +51,8 @@ var _ = Describe("An OAuthClient that is applied", func() {
 
 		secret := fetch(ctx, w.secret("wiki"))
 		Expect(slices.Sorted(maps.Keys(secret.Data))).To(Equal([]string{
-			"authorization_endpoint", "client_id", "client_secret", "end_session_endpoint", "issuer", "jwks_uri", "token_endpoint", "userinfo_endpoint",
+			"authorization_endpoint", "client_id", "client_secret", "end_session_endpoint", "issuer", "jwks_uri", "openid_configuration", "scope",
+			"token_endpoint", "userinfo_endpoint",
 		}))
 		Expect(string(secret.Data["client_id"])).To(Equal(w.app + ".wiki"))
 		Expect(string(secret.Data["issuer"])).To(Equal("https://main.example.com"))
@@ -405,11 +406,12 @@ var _ = Describe("The record of an OAuthClient", func() {
 		change(ctx, oc, func() { oc.Finalizers = nil })
 	})
 
-	It("is another one, with another credential, when the OAuthClient is deleted and created again", func(ctx context.Context) {
+	It("is another one when the OAuthClient is deleted and created again, and so is the credential", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		old := digestOf(fetch(ctx, w.secret("wiki")))
 		w.halt()
 		Expect(k8s.Delete(ctx, oc)).To(Succeed())
+		Expect(k8s.Delete(ctx, w.secret("wiki"))).To(Succeed(), "as garbage collection does")
 		again := w.wiki()
 		create(ctx, again)
 		w.start()

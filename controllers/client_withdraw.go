@@ -90,10 +90,14 @@ func (r *clientReconciler) tellWithdrawal(w withdrawal) {
 	r.emit(gone, notice{kind: corev1.EventTypeNormal, reason: "Withdrawn", action: "Withdraw", note: w.note()})
 }
 
-// deleteOrphans deletes the Secrets of an OAuthClient that is gone. The cluster's
-// garbage collector would; this is sooner, and works where there is none.
+// deleteOrphans deletes the Secrets of an OAuthClient that is gone, but for one that
+// was to be retained. The cluster's garbage collector would; this is sooner, and works
+// where there is none.
 func (r *clientReconciler) deleteOrphans(ctx context.Context, orphans []corev1.Secret) error {
 	for i := range orphans {
+		if owner := owningClient(&orphans[i]); owner == nil || owner.Retained {
+			continue
+		}
 		if err := r.secrets().delete(ctx, &orphans[i]); err != nil {
 			return err
 		}

@@ -124,7 +124,7 @@ func (l *lab) checkMounted(ctx context.Context, after string) {
 	for i := range mounted.Items {
 		m := &mounted.Items[i]
 		owner := owningClient(m)
-		if owner == nil || len(m.Data[keyClientSecret]) == 0 {
+		if owner == nil || secretValue(m).IsZero() {
 			continue
 		}
 		name := registration.ClientRecordName(l.app, owner.Name)

@@ -71,6 +71,17 @@ var episodes = []episode{
 	{name: "its Secret gets another name", digests: 1, faulty: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		change(ctx, oc, func() { oc.Spec.Secret = &v1alpha1.SecretSpec{Name: oc.Name + "-oauth"} })
 	}},
+	{name: "its Secret gets another type", digests: 1, faulty: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { oc.Spec.Secret = &v1alpha1.SecretSpec{Type: "example.com/oidc"} })
+	}},
+	{name: "the keys of its Secret are renamed", digests: 1, faulty: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() {
+			oc.Spec.Secret = &v1alpha1.SecretSpec{Keys: map[string]v1alpha1.SecretKeyName{"client_secret": "SECRET", "client_id": "ID"}}
+		})
+	}},
+	{name: "its Secret is to be retained", digests: 1, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { oc.Spec.Secret = &v1alpha1.SecretSpec{DeletionPolicy: v1alpha1.SecretRetain} })
+	}},
 	{name: "it becomes Public", tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		change(ctx, oc, func() { oc.Spec.Type = v1alpha1.ClientTypePublic })
 	}},
@@ -150,6 +161,15 @@ var episodes = []episode{
 		change(ctx, oc, func() { oc.Spec.DisplayName = "Changed" })
 		l.elect(ctx).settle(ctx, oc.Name)
 		resume(ctx, oc)
+	}},
+	{name: "it is created again, and its Secret was retained", digests: 1, faulty: true, tampers: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { oc.Spec.Secret = &v1alpha1.SecretSpec{DeletionPolicy: v1alpha1.SecretRetain} })
+		l.elect(ctx).settle(ctx, oc.Name)
+		Expect(k8s.Delete(ctx, oc)).To(Succeed())
+		l.elect(ctx).settle(ctx, oc.Name)
+		again := l.wiki()
+		again.Name = oc.Name
+		create(ctx, again)
 	}},
 }
 

@@ -12,10 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
@@ -164,7 +162,7 @@ const (
 )
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	byOwner := func(value func(*metav1.OwnerReference) string) client.IndexerFunc {
+	byOwner := func(value func(*ownership) string) client.IndexerFunc {
 		return func(o client.Object) []string {
 			if owner := owningClient(o); owner != nil {
 				return []string{value(owner)}
@@ -175,9 +173,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return errors.Join(
 		addClaimIndexes(ctx, indexer),
 		indexer.IndexField(ctx, &corev1.Secret{}, indexOwner,
-			byOwner(func(o *metav1.OwnerReference) string { return string(o.UID) })),
+			byOwner(func(o *ownership) string { return string(o.UID) })),
 		indexer.IndexField(ctx, &corev1.Secret{}, indexOwnerName,
-			byOwner(func(o *metav1.OwnerReference) string { return o.Name })),
+			byOwner(func(o *ownership) string { return o.Name })),
 		indexer.IndexField(ctx, &v1alpha1.OAuthClient{}, indexServer, func(o client.Object) []string {
 			oc, ok := o.(*v1alpha1.OAuthClient)
 			if !ok {
@@ -186,16 +184,4 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{serverRef(oc)}
 		}),
 	)
-}
-
-// owningClient is the reference to the OAuthClient that owns o, or nil.
-func owningClient(o metav1.Object) *metav1.OwnerReference {
-	owner := metav1.GetControllerOf(o)
-	if owner == nil || owner.Kind != kindClient {
-		return nil
-	}
-	if gv, err := schema.ParseGroupVersion(owner.APIVersion); err != nil || gv.Group != v1alpha1.GroupVersion.Group {
-		return nil
-	}
-	return owner
 }

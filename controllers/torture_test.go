@@ -88,6 +88,12 @@ func (t *torture) steps() []step {
 		{"the Secret gets another name", 1, edit(func() {
 			oc.Spec.Secret = &v1alpha1.SecretSpec{Name: fmt.Sprint(oc.Name, "-", t.dice.IntN(3))}
 		})},
+		{"the Secret gets another shape", 2, edit(func() {
+			if oc.Spec.Secret == nil {
+				oc.Spec.Secret = &v1alpha1.SecretSpec{}
+			}
+			reform(oc.Spec.Secret, t.dice)
+		})},
 		{"the spec is no longer accepted", 1, edit(func() { oc.Spec.Scopes = []v1alpha1.Scope{"nobody-offers-this"} })},
 		{"the spec is accepted again", 2, edit(func() { oc.Spec.Scopes = []v1alpha1.Scope{"openid"} })},
 		{"a rotation is requested", 2, edit(func() {
@@ -115,6 +121,20 @@ func (t *torture) steps() []step {
 			}
 			t.clock.Step(overlap)
 		}},
+	}
+}
+
+// reform changes all of a Secret's shape but its name.
+func reform(s *v1alpha1.SecretSpec, dice *rand.Rand) {
+	s.Type = fmt.Sprint("example.com/type-", dice.IntN(2))
+	s.Keys = map[string]v1alpha1.SecretKeyName{"client_secret": v1alpha1.SecretKeyName(fmt.Sprint("secret-", dice.IntN(2)))}
+	s.DeletionPolicy = []v1alpha1.SecretDeletionPolicy{v1alpha1.SecretDelete, v1alpha1.SecretRetain}[dice.IntN(2)]
+	s.Template = nil
+	if dice.IntN(2) == 0 {
+		s.Template = &v1alpha1.SecretTemplate{
+			MergePolicy: []v1alpha1.SecretMergePolicy{v1alpha1.SecretMerge, v1alpha1.SecretReplace}[dice.IntN(2)],
+			Data:        map[string]v1alpha1.TemplateText{"client_secret": "not {{len .client_secret}}"},
+		}
 	}
 }
 

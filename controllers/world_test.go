@@ -26,7 +26,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
-	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
 
@@ -323,9 +322,9 @@ func publishedServer(ctx context.Context, record *corev1.Secret) registration.Se
 	return s
 }
 
-// digestOf is the digest of the client_secret in a Secret.
+// digestOf is the digest of the client secret in a Secret.
 func digestOf(s *corev1.Secret) string {
-	return credential.New(string(s.Data[keyClientSecret])).Digest()
+	return secretValue(s).Digest()
 }
 
 // reasons are what each condition says, such as "Ready=True/Ready", in the order of

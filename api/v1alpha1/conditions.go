@@ -72,14 +72,14 @@ const (
 	ReasonInvalidTemplate = "InvalidTemplate"
 	// ReasonInvalidSecret: a Secret that credentials are taken from does not hold any
 	// that can be used.
-	ReasonInvalidSecret = "InvalidSecret" //nolint:gosec // a reason, and no credential
+	ReasonInvalidSecret = "InvalidSecret"
 	// ReasonSecretWritten: the Secret holds the credentials.
 	ReasonSecretWritten = "SecretWritten"
 	// ReasonSecretNotOwned: a Secret of that name exists and is not ours to touch.
 	ReasonSecretNotOwned = "SecretNotOwned"
 	// ReasonTooManyCredentials: something keeps changing or deleting the Secret, so
 	// that more credentials than allowed are still in their overlap.
-	ReasonTooManyCredentials = "TooManyCredentials" //nolint:gosec // a reason, and no credential
+	ReasonTooManyCredentials = "TooManyCredentials"
 	// ReasonAwaitingReplicas: some live replica has not loaded the record yet.
 	ReasonAwaitingReplicas = "AwaitingReplicas"
 	// ReasonNoReplicas: no replica of the authserver is running.

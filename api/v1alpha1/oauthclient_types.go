@@ -22,6 +22,11 @@ const (
 	AnnotationPaused = "clientele.dev/paused"
 )
 
+// AnnotationCredentialID stands on the Secret of a Confidential client and holds the
+// id of the client secret in it, as in status.credentials. It changes when the secret
+// does, and only then.
+const AnnotationCredentialID = "clientele.dev/credential-id" //nolint:gosec // an annotation, and no credential
+
 // OAuthClient is one OAuth 2.0 client. Applying it registers the client with an
 // AuthorizationServer of this cluster and writes the client's credentials and
 // the server's endpoint URLs into a Secret beside it, for the app to mount. The

@@ -45,6 +45,7 @@ var layout = []string{
 	ours + "internal/argon2id",
 	ours + "internal/credential",
 	ours + "internal/registration",
+	ours + "internal/secretdata",
 	ours + "internal/userfile",
 }
 
