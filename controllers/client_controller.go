@@ -114,6 +114,7 @@ type clientScope struct {
 	problems problems
 
 	// From checkSpec.
+	server        *v1alpha1.AuthorizationServer // the one that the spec asks for
 	want          registration.Client // without digests if it comes from the spec
 	issuer        *registration.Server
 	issuerVersion string

@@ -48,7 +48,14 @@ func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientSco
 	if err != nil {
 		return err
 	}
-	return r.publish(ctx, s, digests)
+	withdrawn := s.published != nil && s.published.Withdrawn
+	if err := r.publish(ctx, s, digests); err != nil {
+		return err
+	}
+	if withdrawn {
+		r.restored(s)
+	}
+	return nil
 }
 
 // digests are those that the record is to hold.

@@ -28,6 +28,11 @@ func (s *store) putClient(e *secret, o *corev1.Secret) error {
 		e.created = created
 		return err
 	}
+	if client == nil {
+		e.created = created
+		s.dropClient(e)
+		return nil
+	}
 	before, had := e.claim, e.client != nil
 	e.claim, e.client, e.created = c, client, created
 	if all := s.claimants[c]; !slices.Contains(all, e) {
@@ -71,9 +76,11 @@ func (s *store) elect(c claim) {
 	}
 }
 
+// decodeClient is nil for a client that is withdrawn: it claims nothing, and is known
+// no more than one that never was registered.
 func decodeClient(data []byte) (*registry.Client, claim, error) {
 	record, err := registration.DecodeClient(data)
-	if err != nil {
+	if err != nil || record.Withdrawn {
 		return nil, claim{}, err
 	}
 	client, err := registry.NewClient(record)
