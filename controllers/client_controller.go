@@ -115,7 +115,7 @@ type clientScope struct {
 
 	// From checkSpec.
 	server        *v1alpha1.AuthorizationServer // the one that the spec asks for
-	want          registration.Client // without digests if it comes from the spec
+	want          registration.Client           // without digests if it comes from the spec
 	issuer        *registration.Server
 	issuerVersion string
 	secretName    string

@@ -6,7 +6,6 @@ package controllers
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/internal/registration"
 )
 
 // What follows decides by facts alone what an AuthorizationServer's policy allows.
@@ -136,48 +136,12 @@ func (t terms) checkRedirects(field string, uris []v1alpha1.RedirectURI) string 
 		return ""
 	}
 	for i, uri := range uris {
-		host, https := redirectHost(string(uri))
-		if https && !slices.ContainsFunc(t.rule.RedirectHosts, func(p v1alpha1.HostPattern) bool { return matchesHost(string(p), host) }) {
+		host, https := registration.RedirectHost(string(uri))
+		if https && !slices.ContainsFunc(t.rule.RedirectHosts, func(p v1alpha1.HostPattern) bool { return registration.MatchesHost(string(p), host) }) {
 			return t.refuse(wish{item(field, i), "host", "redirectHosts"}, host, texts(t.rule.RedirectHosts))
 		}
 	}
 	return ""
-}
-
-// redirectHost is the host of an https URI, in lower case and with the brackets of
-// an IPv6 address. A URI without one, which the API refuses, has the host "".
-func redirectHost(uri string) (host string, https bool) {
-	if !strings.HasPrefix(uri, "https:") {
-		return "", false
-	}
-	u, err := url.ParseRequestURI(uri) // what the url() of the API server's CEL does
-	if err != nil {
-		return "", true
-	}
-	if host = lowerASCII(u.Hostname()); strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return host, true
-}
-
-// matchesHost reports whether a HostPattern allows a host, which is in lower case.
-func matchesHost(pattern, host string) bool {
-	pattern = lowerASCII(pattern)
-	if below, wildcard := strings.CutPrefix(pattern, "*"); wildcard {
-		return strings.HasSuffix(host, below) && len(host) > len(below)
-	}
-	return host == pattern
-}
-
-// lowerASCII leaves all but A to Z alone: there are letters beyond ASCII whose lower
-// case is an ASCII one.
-func lowerASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + ('a' - 'A')
-		}
-		return r
-	}, s)
 }
 
 func (t terms) checkLifetimes(asked *v1alpha1.ClientLifetimes) string {

@@ -291,7 +291,9 @@ func (g *gate) furnish() {
 		g.namespace(name, labels)
 	}
 	always := []v1alpha1.ConsentMode{v1alpha1.ConsentAlways}
-	byName := func(name string) *metav1.LabelSelector { return selecting(map[string]string{corev1.LabelMetadataName: name}) }
+	byName := func(name string) *metav1.LabelSelector {
+		return selecting(map[string]string{corev1.LabelMetadataName: name})
+	}
 	g.server("open")
 	g.server("free", v1alpha1.PolicyRule{
 		Name: "all", ConsentModes: []v1alpha1.ConsentMode{"Always", "Once", "Never"},
