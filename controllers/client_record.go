@@ -52,7 +52,7 @@ func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientSco
 	if err := r.publish(ctx, s, digests); err != nil {
 		return err
 	}
-	if withdrawn {
+	if withdrawn && !s.published.Withdrawn {
 		r.restored(s)
 	}
 	return nil

@@ -25,6 +25,9 @@ func (r *clientReconciler) checkSpec(ctx context.Context, s *clientScope) error 
 	err := r.accept(ctx, s)
 	found, refused := asProblem(err)
 	if !refused {
+		if err == nil && s.published != nil && s.client.Annotations[v1alpha1.AnnotationPaused] == "true" {
+			err = r.holdPaused(ctx, s)
+		}
 		s.returns()
 		return err
 	}

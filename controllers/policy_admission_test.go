@@ -5,13 +5,18 @@ package controllers
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/test/apiserver"
 )
 
 // testAdmission is what config/admission does beside agreeing with the controller.
@@ -24,6 +29,7 @@ func testAdmission(t *testing.T, g *gate) {
 		{"a change", testChanges},
 		{"a policy that cannot be read", testUnreadable},
 		{"the largest policy and client", testLargest},
+		{"the examples", testExamples},
 		{"the default server", testDefaults}, // last: it makes some
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -59,7 +65,7 @@ func testClientIDs(t *testing.T, g *gate) {
 		if theirs == "" {
 			passes(t, err)
 		} else {
-			denied(t, err, fmt.Sprintf("spec.clientID %s begins like a client_id of namespace %s: create this OAuthClient there, or choose", id, theirs))
+			denied(t, err, fmt.Sprintf("spec.clientID %s begins like a client_id of namespace %s, and so is kept for that. Create", id, theirs))
 		}
 	}
 }
@@ -194,4 +200,41 @@ func testDefaults(t *testing.T, g *gate) {
 	makeDefault("narrow")
 	g.until("the second default server is in force too", func() bool { return g.apply(g.client("", "plain", asks("profile"))) != nil })
 	denied(t, g.apply(g.client("", "plain", asks("profile"))), "spec.scopes[0]: the scope profile is not among those that "+second)
+}
+
+// testExamples: each file in hack/refused-by-policy says in its first line what it is
+// refused with, where config/samples/authorizationserver_policy.yaml is in force.
+func testExamples(t *testing.T, g *gate) {
+	read := func(file string) *unstructured.Unstructured {
+		t.Helper()
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal(data, &o.Object); err != nil {
+			t.Fatal(err)
+		}
+		o.SetAnnotations(map[string]string{"first-line": strings.SplitN(string(data), "\n", 2)[0]})
+		return o
+	}
+	g.make(read(filepath.Join(apiserver.Root(), "config", "samples", "authorizationserver_policy.yaml")))
+	g.namespace("sandbox", map[string]string{"sandbox": "true"})
+	g.namespace("monitoring", nil)
+	g.settled()
+
+	files, err := filepath.Glob(filepath.Join(apiserver.Root(), "hack", "refused-by-policy", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		oc := read(file)
+		want, ok := strings.CutPrefix(oc.GetAnnotations()["first-line"], "# Refused: ")
+		if !ok {
+			t.Errorf("%s does not begin with # Refused: and the message", file)
+		}
+		denied(t, g.Create(t.Context(), oc, client.DryRunAll), want)
+	}
+	passes(t, g.apply(g.client("teams", "team-a", redirects("https://wiki.a.example.com/callback"))))
+	passes(t, g.apply(g.client("teams", "monitoring", consents(v1alpha1.ConsentNever), lives(v1alpha1.ClientLifetimes{RefreshToken: hours(2160)}))))
 }

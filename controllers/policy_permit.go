@@ -71,11 +71,25 @@ func (r *clientReconciler) holdToPolicy(ctx context.Context, s *clientScope) err
 	case !violates(kept):
 		return nil
 	}
+	before := "The annotation " + v1alpha1.AnnotationPaused + " holds the change of the spec, and what is registered is not allowed: "
 	if now != nil {
-		kept.message = now.message + " What was accepted before cannot stay registered either: " + kept.message
+		before = now.message + " What was accepted before cannot stay registered either: "
 	}
+	kept.message = before + kept.message
 	s.problems.add(kept)
 	return r.withhold(ctx, s, server)
+}
+
+// holdPaused holds what is registered of a client that is paused to the policy, since
+// that stays registered whatever the spec of now, which is allowed, says.
+func (r *clientReconciler) holdPaused(ctx context.Context, s *clientScope) error {
+	next := *s
+	next.want, next.secretName = *s.published, lastSecretName(s)
+	err := r.holdToPolicy(ctx, &next)
+	if err != nil {
+		*s = next
+	}
+	return err
 }
 
 // violates reports whether a problem, which may be nil, is a PolicyViolation.

@@ -247,6 +247,33 @@ var _ = Describe("The policy of an AuthorizationServer", func() {
 		expectClient(ctx, oc, isReady)
 	})
 
+	It("is not got round by a pause", func(ctx context.Context) {
+		w, oc := readyWorld(ctx)
+		pausing := func(value string) func() {
+			return func() { setAnnotation(oc, v1alpha1.AnnotationPaused, value) }
+		}
+		change(ctx, oc, pausing("true"))
+		w.allow(ctx, nothing)
+		expectClient(ctx, oc, isWithdrawn("spec.redirectURIs[0]: the host wiki.example.com is"))
+
+		By("holding what is registered, and not the change that is held, to it")
+		change(ctx, oc, pausing(""))
+		w.allow(ctx)
+		expectClient(ctx, oc, isReady)
+		w.halt()
+		change(ctx, oc, func() {
+			pausing("true")()
+			oc.Spec.RedirectURIs = []v1alpha1.RedirectURI{"https://nowhere.example.com/"}
+		})
+		w.allow(ctx, nothing)
+		w.start()
+		expectClient(ctx, oc, isWithdrawn("what is registered is not allowed: spec.redirectURIs[0]: the host wiki.example.com is"))
+
+		By("going on")
+		change(ctx, oc, pausing(""))
+		expectClient(ctx, oc, isReady)
+	})
+
 	It("follows the server's lifetimes where it says nothing of them", func(ctx context.Context) {
 		w, oc := readyWorld(ctx, lives(v1alpha1.ClientLifetimes{AccessToken: minutes(10)}))
 		server := w.server("main")
