@@ -84,6 +84,8 @@ func (t *torture) steps() []step {
 		})},
 		{"the spec is no longer accepted", 1, edit(func() { oc.Spec.Scopes = []v1alpha1.Scope{"nobody-offers-this"} })},
 		{"the spec is accepted again", 2, edit(func() { oc.Spec.Scopes = []v1alpha1.Scope{"openid"} })},
+		{"policy no longer allows it", 1, func(ctx context.Context) { t.allow(ctx, nothing) }},
+		{"policy allows it again", 2, func(ctx context.Context) { t.allow(ctx) }},
 		{"minutes pass", 2, func(context.Context) { t.clock.Step(settleDelay) }},
 		{"a day passes", 1, func(ctx context.Context) {
 			// Nobody is a day behind: see settleDelay and overlap.
@@ -157,6 +159,7 @@ var _ = Describe("Whatever happens in whatever order", func() {
 				l.checkMounted(ctx, "all this: "+fmt.Sprint(t.history))
 			}
 			change(ctx, oc, func() { oc.Spec.Scopes = []v1alpha1.Scope{"openid"} })
+			l.allow(ctx)
 			if len(l.servers) == 0 {
 				l.join(ctx)
 			}
