@@ -32,7 +32,7 @@ const maxListed = 5
 // namespace; "" is that it does. It fails if the policy cannot be read.
 func evaluate(server *v1alpha1.AuthorizationServer, namespace metav1.Object, spec *v1alpha1.OAuthClientSpec) (string, error) {
 	if err := checkPolicy(server.Spec.Policy); err != nil {
-		return "", fmt.Errorf("AuthorizationServer %s: %w", server.Name, err) //nolint:staticcheck // a kind's name
+		return "", fmt.Errorf("AuthorizationServer %s: %w", server.Name, err)
 	}
 	t, found := termsFor(server, namespace.GetLabels())
 	if !found {

@@ -76,12 +76,13 @@ func related(ctx context.Context, about, other client.Object, reason string) fun
 	}
 }
 
-func (w *world) label(ctx context.Context, key, value string) {
+// assign makes the app's namespace that team's; "" is nobody's.
+func (w *world) assign(ctx context.Context, team string) {
 	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.app}}
 	change(ctx, ns, func() {
-		if delete(ns.Labels, key); value != "" {
-			ns.Labels[key] = value
+		if delete(ns.Labels, "team"); team != "" {
+			ns.Labels["team"] = team
 		}
 	})
 }
@@ -196,13 +197,13 @@ var _ = Describe("The policy of an AuthorizationServer", func() {
 		w, oc := readyWorld(ctx)
 		w.allow(ctx, v1alpha1.PolicyRule{Name: "ours", NamespaceSelector: selecting(map[string]string{"team": "a"})})
 		expectClient(ctx, oc, isWithdrawn("metadata.namespace: no rule in spec.policy of AuthorizationServer main fits namespace "+w.app))
-		w.label(ctx, "team", "a")
+		w.assign(ctx, "a")
 		expectClient(ctx, oc, isReady)
-		w.label(ctx, "team", "b")
+		w.assign(ctx, "b")
 		expectClient(ctx, oc, isWithdrawn("fits namespace"))
-		w.label(ctx, "team", "a")
+		w.assign(ctx, "a")
 		expectClient(ctx, oc, isReady)
-		w.label(ctx, "team", "")
+		w.assign(ctx, "")
 		expectClient(ctx, oc, isWithdrawn("fits namespace"))
 	})
 
