@@ -151,9 +151,13 @@ func (r *clientReconciler) restored(s *clientScope) {
 }
 
 // returns prepares for a registration that was withdrawn to be there again: a secret
-// whose overlap has passed meanwhile does not come back.
+// whose overlap has passed meanwhile does not come back. One that may outlast its
+// overlap, since it must be quiet first, ends as it always does.
 func (s *clientScope) returns() {
 	if s.published == nil || !s.published.Withdrawn || s.want.Withdrawn {
+		return
+	}
+	if rotation := s.client.Spec.Rotation; rotation != nil && rotation.QuietPeriod != nil {
 		return
 	}
 	before := *s.published

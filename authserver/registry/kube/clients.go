@@ -29,8 +29,8 @@ func (s *store) putClient(e *secret, o *corev1.Secret) error {
 		return err
 	}
 	if client == nil {
-		e.created = created
 		s.dropClient(e)
+		e.created = created
 		return nil
 	}
 	before, had := e.claim, e.client != nil
@@ -76,12 +76,14 @@ func (s *store) elect(c claim) {
 	}
 }
 
-// decodeClient is nil for a client that is withdrawn: it claims nothing, and is known
-// no more than one that never was registered.
+// decodeClient returns no client for a record that is withdrawn, which claims nothing.
 func decodeClient(data []byte) (*registry.Client, claim, error) {
 	record, err := registration.DecodeClient(data)
-	if err != nil || record.Withdrawn {
+	if err != nil {
 		return nil, claim{}, err
+	}
+	if record.Withdrawn {
+		return nil, claim{}, nil
 	}
 	client, err := registry.NewClient(record)
 	return client, claim{record.AuthorizationServer, record.ClientID}, err
