@@ -140,7 +140,8 @@ type clientScope struct {
 	problems problems
 
 	// From checkSpec.
-	want          registration.Client // without digests if it comes from the spec
+	server        *v1alpha1.AuthorizationServer // the one that the spec asks for
+	want          registration.Client           // without digests if it comes from the spec
 	issuer        *registration.Server
 	issuerVersion string
 	secretName    string

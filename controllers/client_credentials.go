@@ -181,7 +181,12 @@ func (r *clientReconciler) choose(s *clientScope) {
 	s.rotation = r.planRotation(s, e)
 	e.due = s.rotation.cause != ""
 	s.credential = choose(e)
-	s.revoking = len(retention{revoked: e.revoked}.revoke(e.accepted, e.find(e.held))) < len(e.accepted)
+	s.revoking = e.revokes()
+}
+
+// revokes reports whether a digest from before the held one is to be revoked.
+func (e evidence) revokes() bool {
+	return len(retention{revoked: e.revoked}.revoke(e.accepted, e.find(e.held))) < len(e.accepted)
 }
 
 // decide makes what was chosen by live reads certain.

@@ -51,7 +51,14 @@ func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientSco
 		return err
 	}
 	s.want.GrantUID = s.grantUID()
-	return s.goOnPaused(r.publish(ctx, s, digests))
+	withdrawn := s.published != nil && s.published.Withdrawn
+	if err := s.goOnPaused(r.publish(ctx, s, digests)); err != nil {
+		return err
+	}
+	if withdrawn && !s.published.Withdrawn {
+		r.restored(s)
+	}
+	return nil
 }
 
 // digests are those that the record is to hold.

@@ -20,11 +20,15 @@ import (
 
 // checkSpec decides what is to be registered: what the spec says if it is
 // acceptable, and else what was accepted last, so that a mistake in a change does
-// not take a running app down.
+// not take a running app down. What policy does not allow is withdrawn.
 func (r *clientReconciler) checkSpec(ctx context.Context, s *clientScope) error {
 	err := r.accept(ctx, s)
 	found, refused := asProblem(err)
 	if !refused {
+		if err == nil && s.published != nil && isPaused(s.client) {
+			err = r.holdPaused(ctx, s)
+		}
+		s.returns()
 		return err
 	}
 	r.claims.forget(s.key())
@@ -46,6 +50,11 @@ func (r *clientReconciler) accept(ctx context.Context, s *clientScope) error {
 	if problem != nil {
 		return problem
 	}
+	// Policy comes first: what it does not allow must not depend on other mistakes.
+	s.server = server
+	if err := r.permit(ctx, server, s.client.Namespace, &s.client.Spec); err != nil {
+		return err
+	}
 	issuer, version, err := r.issuer(ctx, server.Name)
 	switch {
 	case err != nil:
@@ -60,9 +69,6 @@ func (r *clientReconciler) accept(ctx context.Context, s *clientScope) error {
 	if problem := checkRotation(s.client.Spec.Rotation, s.now); problem != nil {
 		return problem
 	}
-	if err := r.permit(ctx, s.client, server); err != nil {
-		return err
-	}
 	if err := r.claim(ctx, s, want); err != nil {
 		return err
 	}
@@ -71,24 +77,34 @@ func (r *clientReconciler) accept(ctx context.Context, s *clientScope) error {
 }
 
 // keepLastAccepted goes on with what the record holds. It ends the reconciliation
-// if there is none, or if its server is gone and the Secret so cannot be written.
+// if there is none, if policy keeps it withdrawn, or if its server is gone and the
+// Secret so cannot be written.
 func (r *clientReconciler) keepLastAccepted(ctx context.Context, s *clientScope) error {
 	if s.published == nil {
 		return s.problems[v1alpha1.ConditionAccepted]
 	}
 	s.want = *s.published
 	s.secretName = lastSecretName(s)
+	if err := r.holdToPolicy(ctx, s); err != nil {
+		return err
+	}
+	s.returns()
 	issuer, version, err := r.issuer(ctx, s.want.AuthorizationServer)
 	if err != nil {
 		return err
 	}
-	if issuer == nil {
-		s.secret = s.owned(s.secretName)
-		s.secretReady = s.want.Public && s.secret != nil || s.find(s.want.Digests, secretValue(s.secret)) >= 0
+	if issuer == nil || s.want.Withdrawn {
+		s.leaveSecret()
 		return s.problems[v1alpha1.ConditionAccepted]
 	}
 	s.issuer, s.issuerVersion = issuer, version
 	return nil
+}
+
+// leaveSecret notes what the Secret holds, which is left as it is.
+func (s *clientScope) leaveSecret() {
+	s.secret = s.owned(s.secretName)
+	s.secretReady = s.want.Public && s.secret != nil || s.find(s.want.Digests, secretValue(s.secret)) >= 0
 }
 
 // issuer reads what is published of the AuthorizationServer name, and in which

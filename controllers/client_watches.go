@@ -8,15 +8,18 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
@@ -40,6 +43,8 @@ func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOfSecret)).
 		Watches(&corev1.Secret{}, r.freedClaims()).
 		Watches(&v1alpha1.AuthorizationServer{}, r.serverChanges()).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.clientsOfNamespace),
+			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(gate).
 		WatchesRawSource(r.watches).
 		Complete(r)
@@ -80,8 +85,8 @@ func clientOfRecord(o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}}
 }
 
-// clientsOf are the OAuthClients that name server, and those that name none if the
-// server is, was or may be the default one.
+// clientsOf are the OAuthClients that name server or are registered with it, and
+// those that name none if the server is, was or may be the default one.
 func (r *clientReconciler) clientsOf(ctx context.Context, server string, byDefault bool) []reconcile.Request {
 	names := []string{server}
 	if byDefault {
@@ -140,5 +145,6 @@ func matters(before, after client.Object) bool {
 		return apimeta.IsStatusConditionFalse(s.Status.Conditions, v1alpha1.ConditionAccepted)
 	}
 	return b.UID != a.UID || b.Spec.Default != a.Spec.Default || refused(b) != refused(a) ||
-		(b.DeletionTimestamp == nil) != (a.DeletionTimestamp == nil)
+		(b.DeletionTimestamp == nil) != (a.DeletionTimestamp == nil) ||
+		!equality.Semantic.DeepEqual(b.Spec.Policy, a.Spec.Policy) || !equality.Semantic.DeepEqual(b.Spec.Lifetimes, a.Spec.Lifetimes)
 }

@@ -199,6 +199,7 @@ func (l *lab) isReadyNow(ctx context.Context, name string) registration.Client {
 	Expect(k8s.Get(ctx, client.ObjectKey{Namespace: l.app, Name: oc.Status.SecretName}, secret)).To(Succeed())
 	record := published(ctx, l.recordOf(name))
 	Expect(record.UID).To(Equal(string(oc.UID)))
+	Expect(record.Withdrawn).To(BeFalse())
 	if !record.Public {
 		Expect(digestFor(record.Digests, secret)).To(HaveField("Until", BeZero()))
 	}

@@ -29,6 +29,8 @@ type episode struct {
 	tampers bool
 	// ends says that the client is gone in the end, and retains that its grants are not.
 	ends, retains bool
+	// withdrawn says that it is not allowed in the end.
+	withdrawn bool
 	// check looks at the record in the end.
 	check func(registration.Client)
 	// digests is how many are accepted in the end if no memory is lost.
@@ -119,6 +121,25 @@ var episodes = []episode{
 		l.elect(ctx).settle(ctx, oc.Name)
 		old := published(ctx, l.recordOf(oc.Name)).Digests[0]
 		change(ctx, oc, func() { metav1.SetMetaDataAnnotation(&oc.ObjectMeta, v1alpha1.AnnotationRevoke, old.ID()) })
+	}},
+	{name: "policy withdraws it", digests: 1, withdrawn: true, faulty: true, happen: func(ctx context.Context, l *lab, _ *v1alpha1.OAuthClient) {
+		l.allow(ctx, nothing)
+	}},
+	{name: "policy withdraws it before it is Ready", fresh: true, digests: 1, withdrawn: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		_, err := l.elect(ctx).look(ctx, oc.Name)
+		Expect(err).NotTo(HaveOccurred())
+		l.allow(ctx, nothing)
+	}},
+	{name: "policy allows it again", digests: 1, faulty: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		l.allow(ctx, nothing)
+		l.elect(ctx).settle(ctx, oc.Name)
+		l.allow(ctx)
+	}},
+	{name: "policy allows it again, whose Secret was deleted", digests: 2, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
+		l.allow(ctx, nothing)
+		l.elect(ctx).settle(ctx, oc.Name)
+		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
+		l.allow(ctx)
 	}},
 	{name: "it is deleted", ends: true, tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		Expect(k8s.Delete(ctx, oc)).To(Succeed())
@@ -230,16 +251,21 @@ var _ = Describe("A manager", Ordered, func() {
 			Expect(gone(ctx, l.secret(name))()).To(BeTrue())
 			return
 		}
-		record := l.isReadyNow(ctx, name)
+		ready := l.isReadyNow
+		if e.withdrawn {
+			ready = l.isWithdrawnNow
+		}
+		record := ready(ctx, name)
 		if e.check != nil {
 			e.check(record)
 		}
 		Expect(len(record.Digests)).To(BeNumerically("<=", digests))
+		l.allow(ctx)
 		oc := l.wiki()
 		oc.Name = name
 		fetch(ctx, oc)
 		for _, o := range []client.Object{oc, l.secret(oc.Status.SecretName), l.recordOf(name)} {
-			Expect(k8s.Delete(ctx, o)).To(Succeed())
+			Expect(client.IgnoreNotFound(k8s.Delete(ctx, o))).To(Succeed())
 		}
 	}
 

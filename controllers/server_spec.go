@@ -73,6 +73,9 @@ func (r *serverReconciler) checkSpec(ctx context.Context, s *serverScope) error 
 	if err := desiredServer(s.server).Validate(); err != nil {
 		return refused(v1alpha1.ConditionAccepted, v1alpha1.ReasonInvalidSpec, "The spec cannot be served: %s. Correct it.", oneLine(err))
 	}
+	if err := checkPolicy(s.server.Spec.Policy); err != nil {
+		return refused(v1alpha1.ConditionAccepted, v1alpha1.ReasonInvalidSpec, "The %s. Correct it: operator is In or NotIn, with values, or Exists or DoesNotExist, without.", err)
+	}
 	all := &v1alpha1.AuthorizationServerList{}
 	if err := r.cached.List(ctx, all); err != nil {
 		return err

@@ -156,8 +156,8 @@ const (
 	indexOwner = "controllerUID"
 	// indexOwnerName finds the Secrets that an OAuthClient of that name owns.
 	indexOwnerName = "controllerName"
-	// indexServer finds the OAuthClients that name an AuthorizationServer; those
-	// that name none are under "".
+	// indexServer finds the OAuthClients that name an AuthorizationServer, or are
+	// registered with it; those that name none are under "" as well.
 	indexServer = "authorizationServer"
 )
 
@@ -181,7 +181,11 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			if !ok {
 				return nil
 			}
-			return []string{serverRef(oc)}
+			names := []string{serverRef(oc)}
+			if with := oc.Status.AuthorizationServer; with != "" && with != names[0] {
+				names = append(names, with)
+			}
+			return names
 		}),
 	)
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -24,7 +25,8 @@ import (
 )
 
 // snapshot is a cache of a manager that is as old as its last refresh, and holds
-// what the manager's would: Secrets of ours by their label, and the custom objects.
+// what the manager's would: Secrets of ours by their label, the custom objects, and
+// the metadata of Namespaces.
 type snapshot struct {
 	system, app string
 	objects     map[client.ObjectKey][]client.Object
@@ -52,12 +54,14 @@ func (s *snapshot) IndexField(_ context.Context, _ client.Object, field string, 
 func (s *snapshot) refresh(ctx context.Context) {
 	GinkgoHelper()
 	s.objects, s.records = map[client.ObjectKey][]client.Object{}, &corev1.SecretList{}
+	namespaces := &metav1.PartialObjectMetadataList{}
+	namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
 	for _, from := range []struct {
 		list      client.ObjectList
 		namespace string
 	}{
 		{&corev1.SecretList{}, s.app}, {s.records, s.system},
-		{&v1alpha1.OAuthClientList{}, s.app}, {&v1alpha1.AuthorizationServerList{}, ""},
+		{&v1alpha1.OAuthClientList{}, s.app}, {&v1alpha1.AuthorizationServerList{}, ""}, {namespaces, ""},
 	} {
 		Expect(k8s.List(ctx, from.list, client.InNamespace(from.namespace))).To(Succeed())
 		Expect(apimeta.EachListItem(from.list, func(o runtime.Object) error {

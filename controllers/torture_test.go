@@ -106,6 +106,8 @@ func (t *torture) steps() []step {
 			oc.Spec.Rotation = new(every(overlap))
 			oc.Spec.Rotation.Overlap = lasting(overlap + time.Duration(t.dice.IntN(3))*time.Hour)
 		})},
+		{"policy no longer allows it", 1, func(ctx context.Context) { t.allow(ctx, nothing) }},
+		{"policy allows it again", 2, func(ctx context.Context) { t.allow(ctx) }},
 		{"minutes pass", 2, func(context.Context) { t.clock.Step(settleDelay) }},
 		{"the clock is set back", 1, func(context.Context) {
 			t.clock.SetTime(t.clock.Now().Add(-time.Hour))
@@ -241,6 +243,7 @@ var _ = Describe("Whatever happens in whatever order", func() {
 				t.checkOverlaps(ctx)
 			}
 			change(ctx, oc, func() { oc.Spec.Scopes = []v1alpha1.Scope{"openid"} })
+			l.allow(ctx)
 			if len(l.servers) == 0 {
 				l.join(ctx)
 			}

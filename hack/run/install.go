@@ -30,8 +30,9 @@ import (
 // tokenLifetime is longer than anybody will leave this running.
 const tokenLifetime = 30 * 24 * time.Hour
 
-// install makes the namespaces and gives the processes the ServiceAccounts and
-// roles that they have in a cluster, from the same files.
+// install makes the namespaces, gives the processes the ServiceAccounts and roles
+// that they have in a cluster, and makes the API server refuse what it refuses there,
+// from the same files.
 func (s *stage) install(ctx context.Context) error {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -48,13 +49,15 @@ func (s *stage) install(ctx context.Context) error {
 	if err := s.client.Create(ctx, demo); err != nil {
 		return err
 	}
-	files, err := resources(filepath.Join("config", "rbac"))
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		if err := s.createAll(ctx, file); err != nil {
+	for _, dir := range []string{"rbac", "admission"} {
+		files, err := resources(filepath.Join("config", dir))
+		if err != nil {
 			return err
+		}
+		for _, file := range files {
+			if err := s.createAll(ctx, file); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -275,6 +275,36 @@ func TestStore_RecreatedAndMalformedIsNotTheOldClient(t *testing.T) {
 	}
 }
 
+func TestStore_Withdrawn(t *testing.T) {
+	f := newFed(t)
+	record := func(withdrawn bool) registration.Client {
+		c := clientRecord("wiki", "first")
+		c.Withdrawn = withdrawn
+		return c
+	}
+	other := clientRecord("other", "theirs")
+	other.ClientID = "shop.wiki"
+	f.list(10, at(9, serverSecret(serverRecord("default"))), at(8, born(1, clientSecret(record(true)))))
+	if f.accepts("shop.wiki", "first") {
+		t.Error("a client that is withdrawn from the start is served")
+	}
+	f.event(f.Update, at(11, born(1, clientSecret(record(false)))))
+	if !f.accepts("shop.wiki", "first") {
+		t.Error("a client that is no longer withdrawn is not served")
+	}
+	f.event(f.Add, at(12, born(2, clientSecret(other))))
+	f.event(f.Update, at(13, born(1, clientSecret(record(true)))))
+	f.want("13", 4)
+	if f.accepts("shop.wiki", "first") || !f.accepts("shop.wiki", "theirs") {
+		t.Error("a client that is withdrawn keeps its client_id from another")
+	}
+	f.event(f.Delete, at(14, born(1, clientSecret(record(true)))))
+	f.event(f.Delete, at(15, born(2, clientSecret(other))))
+	if f.accepts("shop.wiki", "theirs") || len(f.claimants) != 0 {
+		t.Error("something is left of a client that was withdrawn and deleted")
+	}
+}
+
 func TestStore_UsersChange(t *testing.T) {
 	f := newFed(t)
 	f.list(10, at(9, serverSecret(serverRecord("default"))))
