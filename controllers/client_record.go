@@ -231,7 +231,7 @@ func (r *clientReconciler) awaitReplicas(_ context.Context, s *clientScope) erro
 	if !s.secretReady {
 		version = later(version, s.issuerVersion)
 	}
-	s.replicas = r.gate.await(s.request(), version)
+	s.replicas = r.gate.await(s.request(), version, r.recordKey(s.key()).Name)
 	if !s.replicas.safe() {
 		return refused(v1alpha1.ConditionRegistered, v1alpha1.ReasonAwaitingReplicas,
 			"The registration was published. %s", lagging(s.replicas))

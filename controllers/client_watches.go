@@ -25,8 +25,9 @@ import (
 
 // setupClients adds the OAuthClient controller to mgr.
 func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
-	r := &clientReconciler{shared: s, usage: unreported{}, parking: newParking(parkingLimit), stopclock: newStopclock()}
-	gate := tracker.subscribe(r.everyone)
+	usage := newUsageReports(s, tracker)
+	r := &clientReconciler{shared: s, usage: usage, parking: newParking(parkingLimit), stopclock: newStopclock()}
+	gate := tracker.subscribe(r.everyone, clientNamed)
 	r.gate = gate
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("oauthclient").
@@ -39,6 +40,7 @@ func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.clientsOfSecret)).
 		Watches(&v1alpha1.AuthorizationServer{}, r.serverChanges()).
 		WatchesRawSource(gate).
+		WatchesRawSource(usage).
 		Complete(r)
 }
 
