@@ -44,11 +44,11 @@ func (b *trackerBench) cannot(name, version, loaded, unloaded string) {
 	b.handle.OnAdd(b.api.leases[name], false)
 }
 
-func (b *trackerBench) askUnable(name, version string, want ...string) {
+func (b *trackerBench) askUnable(name string, want ...string) {
 	b.t.Helper()
-	got := b.sub.await(request(name), version, name)
+	got := b.sub.await(request(name), "20", name)
 	if got.standing != standingUnable || !slices.Equal(got.unable, want) || got.safe() {
-		b.t.Errorf("await(%s) = %+v, want it to be unable: %v", version, got, want)
+		b.t.Errorf("await(%s) = %+v, want %v to be unable", name, got, want)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestTracker_ARecordThatAReplicaCannotLoad(t *testing.T) {
 	b.woken()
 	b.cannot("b", "3", "20", "x")
 	b.woken("x", "y") // told in the same write
-	b.askUnable("x", "20", "b")
+	b.askUnable("x", "b")
 	b.ask("y", "20", standingLoaded)
 	b.cannot("b", "4", "30", "x") // a heartbeat
 	b.woken()
@@ -74,11 +74,11 @@ func TestTracker_ARecordThatAReplicaCannotLoad(t *testing.T) {
 	// replica may join.
 	b.cannot("a", "6", "40", "x,y")
 	b.woken("x", "y")
-	b.askUnable("x", "20", "a")
-	b.askUnable("y", "20", "a")
+	b.askUnable("x", "a")
+	b.askUnable("y", "a")
 	b.cannot("a", "7", "41", "others,x")
 	b.woken("y")
-	b.askUnable("x", "20", "a")
+	b.askUnable("x", "a")
 	b.ask("y", "20", standingLoaded)
 	b.unsee("a")
 	b.woken("x")
@@ -95,14 +95,14 @@ func TestTracker_MoreThanAReplicaCanName(t *testing.T) {
 	b.ask("x", "20", standingLoaded)
 	b.cannot("a", "2", "21", "*")
 	b.awaitEveryone("everyone")
-	b.askUnable("x", "20", "a")
-	b.askUnable("y", "20", "a")
+	b.askUnable("x", "a")
+	b.askUnable("y", "a")
 	b.cannot("a", "3", "22", "*")
 	b.woken()
 	b.cannot("a", "4", "22", "y")
 	b.woken("x")
 	b.ask("x", "20", standingLoaded)
-	b.askUnable("y", "20", "a")
+	b.askUnable("y", "a")
 }
 
 func TestLagging_Unable(t *testing.T) {
