@@ -41,9 +41,10 @@ type shared struct {
 
 func (s shared) secrets() secrets { return secrets{s.writer} }
 
-// replicaGate answers how far the replicas are with a version; see replicaTracker.
+// replicaGate answers how far the replicas are with a version, and whether they could
+// load the record of that name; see replicaTracker.
 type replicaGate interface {
-	await(request reconcile.Request, version string) acknowledgement
+	await(request reconcile.Request, version, record string) acknowledgement
 	leave(request reconcile.Request)
 }
 

@@ -277,13 +277,13 @@ func (r *clientReconciler) awaitReplicas(_ context.Context, s *clientScope) erro
 	if !s.secretReady {
 		version = s.neededVersion()
 	}
-	s.replicas = r.gate.await(s.request(), version)
+	s.replicas = r.gate.await(s.request(), version, r.recordKey(s.key()).Name)
 	if !s.replicas.safe() {
 		return refused(v1alpha1.ConditionRegistered, v1alpha1.ReasonAwaitingReplicas,
 			"The registration was published. %s", lagging(s.replicas))
 	}
 	if s.secretReady && s.rotating() {
-		s.awaitsReplicas = !r.gate.await(s.request(), s.neededVersion()).safe()
+		s.awaitsReplicas = !r.gate.await(s.request(), s.neededVersion(), r.recordKey(s.key()).Name).safe()
 	}
 	return nil
 }

@@ -28,8 +28,9 @@ import (
 
 // setupClients adds the OAuthClient controller to mgr.
 func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
-	r := newClientReconciler(s, unreported{})
-	gate := tracker.subscribe(r.everyone)
+	usage := newUsageReports(s, tracker)
+	r := newClientReconciler(s, usage)
+	gate := tracker.subscribe(r.everyone, clientNamed)
 	r.gate, r.watches = gate, newSecretWatches(s.single)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("oauthclient").
@@ -47,6 +48,7 @@ func setupClients(mgr ctrl.Manager, s shared, tracker *replicaTracker) error {
 			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(gate).
 		WatchesRawSource(r.watches).
+		WatchesRawSource(usage).
 		Complete(r)
 }
 

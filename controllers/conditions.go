@@ -85,18 +85,38 @@ func shorten(s string, limit int) string {
 	return strings.ToValidUTF8(s[:limit-len(mark)], "") + mark
 }
 
-// lagging says which replicas have not loaded something yet.
+// lagging says which replicas have not loaded something yet, or cannot.
 func lagging(a acknowledgement) string {
-	switch n := len(a.behind); {
-	case n == 0:
-		return "It is being confirmed that every running replica of the authserver has loaded it."
-	case n == 1:
-		return fmt.Sprintf("Replica %s of the authserver has not loaded it yet.", a.behind[0])
-	case n <= maxNames:
-		return fmt.Sprintf("Replicas %s of the authserver have not loaded it yet.", strings.Join(a.behind, ", "))
+	var sentences []string
+	switch len(a.unable) {
+	case 0:
+	case 1:
+		sentences = append(sentences, naming(a.unable)+" could not load it: its version may be older than the manager's.")
 	default:
-		return fmt.Sprintf("Replicas %s and %d more of the authserver have not loaded it yet.",
-			strings.Join(a.behind[:maxNames], ", "), n-maxNames)
+		sentences = append(sentences, naming(a.unable)+" could not load it: their version may be older than the manager's.")
+	}
+	switch len(a.behind) {
+	case 0:
+	case 1:
+		sentences = append(sentences, naming(a.behind)+" has not loaded it yet.")
+	default:
+		sentences = append(sentences, naming(a.behind)+" have not loaded it yet.")
+	}
+	if len(sentences) == 0 {
+		return "It is being confirmed that every running replica of the authserver has loaded it."
+	}
+	return strings.Join(sentences, " ")
+}
+
+// naming names replicas, one at least.
+func naming(replicas []string) string {
+	switch n := len(replicas); {
+	case n == 1:
+		return fmt.Sprintf("Replica %s of the authserver", replicas[0])
+	case n <= maxNames:
+		return fmt.Sprintf("Replicas %s of the authserver", strings.Join(replicas, ", "))
+	default:
+		return fmt.Sprintf("Replicas %s and %d more of the authserver", strings.Join(replicas[:maxNames], ", "), n-maxNames)
 	}
 }
 

@@ -94,7 +94,7 @@ func (l *lab) loadSnapshot(c *snapshot) {
 }
 
 // await is what the tracker would say; see replicaGate.
-func (l *lab) await(_ reconcile.Request, version string) acknowledgement {
+func (l *lab) await(_ reconcile.Request, version, _ string) acknowledgement {
 	if meanwhile := l.meanwhile; meanwhile != nil {
 		l.meanwhile = nil
 		meanwhile()

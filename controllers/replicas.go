@@ -32,6 +32,13 @@ type replica struct {
 	version string
 	// loaded is the version of the records up to which the replica has loaded all.
 	loaded string
+	// unloaded are the records of that version that it could not load.
+	unloaded registration.Unloaded
+	// joined is when the process began to hold the Lease, by its own clock, as is
+	// reported: until then it has reported all use of client secrets. report is the
+	// version of the report that this is true of.
+	joined, reported time.Time
+	report           string
 	// changed is when version was first seen, by this process's clock: what the
 	// Lease says of time comes from another machine's.
 	changed  time.Time
@@ -56,9 +63,27 @@ func (rs replicas) observe(l *coordinationv1.Lease, now time.Time) bool {
 	}
 	rs[l.Name] = replica{
 		uid: l.UID, version: l.ResourceVersion, loaded: l.Annotations[registration.AnnotationLoaded],
+		unloaded: registration.Unloaded(l.Annotations[registration.AnnotationUnloaded]),
+		joined:   joinedAt(l), reported: reportedUntil(l), report: l.Annotations[registration.AnnotationReport],
 		changed: now, patience: d + lapseMargin,
 	}
 	return true
+}
+
+func joinedAt(l *coordinationv1.Lease) time.Time {
+	if t := l.Spec.AcquireTime; t != nil {
+		return t.Time
+	}
+	return l.CreationTimestamp.Time
+}
+
+// reportedUntil is zero for a replica that does not say.
+func reportedUntil(l *coordinationv1.Lease) time.Time {
+	t, err := time.Parse(time.RFC3339, l.Annotations[registration.AnnotationReported])
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // retain removes the replicas that a complete list of Leases, read at version, does
@@ -85,6 +110,19 @@ func (rs replicas) behind(version string) []string {
 	var names []string
 	for name, r := range rs {
 		if !atLeast(r.loaded, version) {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}
+
+// unable names the replicas that have come to version and could not load record, in
+// order.
+func (rs replicas) unable(version, record string) []string {
+	var names []string
+	for name, r := range rs {
+		if atLeast(r.loaded, version) && r.unloaded.Has(record) {
 			names = append(names, name)
 		}
 	}

@@ -45,7 +45,7 @@ type watched struct {
 // setupServers adds the AuthorizationServer controller to mgr.
 func setupServers(mgr ctrl.Manager, s shared, w watched) error {
 	r := &serverReconciler{shared: s}
-	gate := w.tracker.subscribe(r.everyone)
+	gate := w.tracker.subscribe(r.everyone, serverNamed)
 	r.gate = gate
 	// Two servers may claim the same issuer, so a change of one concerns all.
 	all := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) []reconcile.Request {

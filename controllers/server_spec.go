@@ -157,7 +157,7 @@ func (r *serverReconciler) publish(ctx context.Context, s *serverScope) error {
 }
 
 func (r *serverReconciler) awaitReplicas(_ context.Context, s *serverScope) error {
-	s.replicas = r.gate.await(serverRequest(s.server), s.record.ResourceVersion)
+	s.replicas = r.gate.await(serverRequest(s.server), s.record.ResourceVersion, s.record.Name)
 	if !s.replicas.safe() {
 		return refused(v1alpha1.ConditionPublished, v1alpha1.ReasonAwaitingReplicas,
 			"The configuration was published. %s", lagging(s.replicas))

@@ -64,11 +64,12 @@ func Scheme() (*runtime.Scheme, error) {
 }
 
 // CacheOptions keep the cache to what is ours. Of the cluster's Secrets it holds
-// those that the manager writes: credentials, registrations and issuers. The keys
-// of the system namespace have another label and never get here.
+// those that the manager writes: credentials, registrations and issuers, and the
+// replicas' reports of use. The keys of the system namespace have another label and
+// never get here.
 func CacheOptions(namespace string) (cache.Options, error) {
 	ours, err := labels.NewRequirement(registration.LabelRecord, selection.In, []string{
-		registration.RecordCredentials, registration.RecordClient, registration.RecordServer,
+		registration.RecordCredentials, registration.RecordClient, registration.RecordServer, registration.RecordUsage,
 	})
 	if err != nil {
 		return cache.Options{}, err
@@ -119,6 +120,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := m.register(o.Registerer); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	if err := o.Registerer.Register(newCollector(mgr.GetClient(), o)); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	single, err := client.NewWithWatch(mgr.GetConfig(), client.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
 	})
@@ -156,6 +160,9 @@ const (
 	indexOwner = "controllerUID"
 	// indexOwnerName finds the Secrets that an OAuthClient of that name owns.
 	indexOwnerName = "controllerName"
+	// indexCredential finds the record of the client secret whose Digest has an ID; and
+	// by endingPrefix and the ID, if it was replaced and has an end.
+	indexCredential = "credential"
 	// indexServer finds the OAuthClients that name an AuthorizationServer, or are
 	// registered with it; those that name none are under "" as well.
 	indexServer = "authorizationServer"
@@ -176,6 +183,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			byOwner(func(o *ownership) string { return string(o.UID) })),
 		indexer.IndexField(ctx, &corev1.Secret{}, indexOwnerName,
 			byOwner(func(o *ownership) string { return o.Name })),
+		indexer.IndexField(ctx, &corev1.Secret{}, indexCredential, credentialKeys),
 		indexer.IndexField(ctx, &v1alpha1.OAuthClient{}, indexServer, func(o client.Object) []string {
 			oc, ok := o.(*v1alpha1.OAuthClient)
 			if !ok {

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/clientele-dev/clientele/internal/registration"
 )
 
 // subscription is one controller's side of the replicaTracker: who of its objects
@@ -23,6 +26,8 @@ type subscription struct {
 	tracker *replicaTracker
 	// everyone lists all objects of the controller.
 	everyone func(context.Context) ([]reconcile.Request, error)
+	// ofRecord is whose record has that name.
+	ofRecord func(name string) (reconcile.Request, bool)
 
 	// The tracker's mu guards these.
 	waiting map[reconcile.Request]waiter
@@ -32,14 +37,14 @@ type subscription struct {
 
 // waiter is who was told that a version is not loaded.
 type waiter struct {
-	version string
-	told    standing
+	version, record string
+	told            standing
 }
 
 var _ source.SyncingSource = (*subscription)(nil)
 
-func (t *replicaTracker) subscribe(everyone func(context.Context) ([]reconcile.Request, error)) *subscription {
-	s := &subscription{tracker: t, everyone: everyone, waiting: map[reconcile.Request]waiter{}}
+func (t *replicaTracker) subscribe(everyone func(context.Context) ([]reconcile.Request, error), ofRecord func(string) (reconcile.Request, bool)) *subscription {
+	s := &subscription{tracker: t, everyone: everyone, ofRecord: ofRecord, waiting: map[reconcile.Request]waiter{}}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.subscriptions = append(t.subscriptions, s)
@@ -65,8 +70,8 @@ func (s *subscription) WaitForSync(ctx context.Context) error {
 }
 
 // await is replicaTracker.await.
-func (s *subscription) await(request reconcile.Request, version string) acknowledgement {
-	return s.tracker.await(s, request, version)
+func (s *subscription) await(request reconcile.Request, version, record string) acknowledgement {
+	return s.tracker.await(s, request, version, record)
 }
 
 // leave forgets request: it has nothing to wait for.
@@ -77,13 +82,29 @@ func (s *subscription) leave(request reconcile.Request) {
 }
 
 // wake enqueues those for whom now differs from what they were told.
-func (s *subscription) wake(now func(version string) standing) {
+func (s *subscription) wake(now func(version, record string) standing) {
 	if s.queue == nil {
 		return
 	}
 	for request, w := range s.waiting {
-		if now(w.version) != w.told {
+		if now(w.version, w.record) != w.told {
 			delete(s.waiting, request)
+			s.queue.Add(request)
+		}
+	}
+}
+
+// wakeUnloaded enqueues those whose records are in after and not in before. They may
+// have been told that theirs is loaded, and then wait for nothing.
+func (s *subscription) wakeUnloaded(before, after registration.Unloaded) {
+	if before == after || s.queue == nil {
+		return
+	}
+	if after.All() {
+		s.wakeEveryone()
+	}
+	for _, record := range after.Names() {
+		if request, is := s.ofRecord(record); is && !before.Has(record) {
 			s.queue.Add(request)
 		}
 	}
@@ -121,4 +142,17 @@ func requestsOf[T any, P interface {
 		requests[i].NamespacedName = client.ObjectKeyFromObject(P(&items[i]))
 	}
 	return requests
+}
+
+// clientNamed is the OAuthClient whose record has that name.
+func clientNamed(record string) (reconcile.Request, bool) {
+	clientID, is := strings.CutPrefix(record, registration.RecordClient+"-")
+	namespace, name, _ := strings.Cut(clientID, ".") // a namespace has no dot
+	return reconcile.Request{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}, is && namespace != "" && name != ""
+}
+
+// serverNamed is the AuthorizationServer whose record has that name.
+func serverNamed(record string) (reconcile.Request, bool) {
+	name, is := strings.CutPrefix(record, registration.RecordServer+"-")
+	return reconcile.Request{NamespacedName: client.ObjectKey{Name: name}}, is && name != ""
 }

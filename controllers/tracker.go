@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ const (
 	standingUnconfirmed standing = iota
 	// standingBehind: a live replica has not loaded the version.
 	standingBehind
+	// standingUnable: a live replica has come to the version and could not load the
+	// record.
+	standingUnable
 	// standingLoaded: there are live replicas, and all have loaded it.
 	standingLoaded
 	// standingEmpty: there is no live replica, since a moment ago.
@@ -51,6 +55,7 @@ const (
 type acknowledgement struct {
 	standing standing
 	behind   []string // the replicas that have not loaded it
+	unable   []string // the replicas that tried in vain
 }
 
 // safe reports whether a secret whose digest the version holds may be mounted. No
@@ -91,6 +96,8 @@ type replicaTracker struct {
 	emptySince         time.Time
 	deserted           bool
 	subscriptions      []*subscription
+	// settled is called, with mu held, when something may have changed.
+	settled []func()
 }
 
 var _ manager.Runnable = (*replicaTracker)(nil)
@@ -148,7 +155,7 @@ func (t *replicaTracker) follow(ctx context.Context) error {
 func (t *replicaTracker) handlers() cache.ResourceEventHandler {
 	seen := func(o any) {
 		if l, ok := o.(*coordinationv1.Lease); ok {
-			t.change(func() bool { return t.replicas.observe(l, t.clock.Now()) })
+			t.change(func() bool { return t.observe(l) })
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -175,6 +182,24 @@ func (t *replicaTracker) change(alter func() bool) {
 	}
 }
 
+// observe takes in a Lease, and wakes those whose records its replica has ceased to
+// load. That it has begun to is what they wait for. t.mu is held.
+func (t *replicaTracker) observe(l *coordinationv1.Lease) bool {
+	before := t.replicas[l.Name].unloaded
+	news := t.replicas.observe(l, t.clock.Now())
+	for _, s := range t.subscriptions {
+		s.wakeUnloaded(before, t.replicas[l.Name].unloaded)
+	}
+	return news
+}
+
+// members are the replicas that count as live.
+func (t *replicaTracker) members() replicas {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.replicas)
+}
+
 // settle brings everything up to date with the set of replicas. t.mu is held.
 func (t *replicaTracker) settle() {
 	now := t.clock.Now()
@@ -192,19 +217,25 @@ func (t *replicaTracker) settle() {
 		}
 	}
 	for _, s := range t.subscriptions {
-		s.wake(func(version string) standing { return t.assess(version).standing })
+		s.wake(func(version, record string) standing { return t.assess(version, record).standing })
+	}
+	for _, tell := range t.settled {
+		tell()
 	}
 }
 
-// assess says how far the replicas are with version. t.mu is held.
-func (t *replicaTracker) assess(version string) acknowledgement {
+// assess says how far the replicas are with version, and whether they can load record.
+// t.mu is held.
+func (t *replicaTracker) assess(version, record string) acknowledgement {
 	if !validVersion(version) {
 		return acknowledgement{standing: standingUnconfirmed}
 	}
-	if behind := t.replicas.behind(version); len(behind) > 0 {
-		return acknowledgement{standing: standingBehind, behind: behind}
-	}
+	behind, unable := t.replicas.behind(version), t.replicas.unable(version, record)
 	switch {
+	case len(behind) > 0:
+		return acknowledgement{standing: standingBehind, behind: behind, unable: unable}
+	case len(unable) > 0:
+		return acknowledgement{standing: standingUnable, unable: unable}
 	case !atLeast(t.confirmed, version):
 		return acknowledgement{standing: standingUnconfirmed}
 	case len(t.replicas) > 0:
@@ -217,14 +248,14 @@ func (t *replicaTracker) assess(version string) acknowledgement {
 
 // await says how far the replicas are with version, which the caller has published
 // or read. Unless it is loaded, request is woken when the answer changes.
-func (t *replicaTracker) await(s *subscription, request reconcile.Request, version string) acknowledgement {
+func (t *replicaTracker) await(s *subscription, request reconcile.Request, version, record string) acknowledgement {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.awaited = later(t.awaited, version)
-	a := t.assess(version)
+	a := t.assess(version, record)
 	delete(s.waiting, request)
 	if a.standing != standingLoaded {
-		s.waiting[request] = waiter{version: version, told: a.standing}
+		s.waiting[request] = waiter{version: version, record: record, told: a.standing}
 	}
 	if !atLeast(t.confirmed, t.awaited) {
 		t.poke()
@@ -318,7 +349,7 @@ func (t *replicaTracker) look(ctx context.Context) error {
 	}
 	t.change(func() bool {
 		for i := range list.Items {
-			t.replicas.observe(&list.Items[i], t.clock.Now())
+			t.observe(&list.Items[i])
 		}
 		t.replicas.retain(list.Items, list.ResourceVersion)
 		return true

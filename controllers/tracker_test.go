@@ -92,7 +92,7 @@ func newTrackerBench(t *testing.T) *trackerBench {
 	b.replicaTracker = newReplicaTracker(Options{Namespace: "system", Clock: b.clock}, clusterClients{live: api, writer: writerOnly{api: api}})
 	b.sub = b.subscribe(func(context.Context) ([]reconcile.Request, error) {
 		return []reconcile.Request{request("everyone")}, nil
-	})
+	}, func(record string) (reconcile.Request, bool) { return request(record), record != "others" })
 	b.queue = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 	t.Cleanup(b.queue.ShutDown)
 	if err := b.sub.Start(t.Context(), b.queue); err != nil {
@@ -139,7 +139,7 @@ func (b *trackerBench) run() time.Duration {
 
 func (b *trackerBench) ask(name, version string, want standing, behind ...string) {
 	b.t.Helper()
-	got := b.sub.await(request(name), version)
+	got := b.sub.await(request(name), version, name)
 	if got.standing != want || !slices.Equal(got.behind, behind) {
 		b.t.Errorf("await(%s) = %v, want %v %v", version, got, want, behind)
 	}

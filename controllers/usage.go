@@ -3,7 +3,15 @@
 
 package controllers
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/clientele-dev/clientele/internal/registration"
+)
 
 // lastUse answers when client secrets were last seen used.
 type lastUse interface {
@@ -26,3 +34,37 @@ type unreported struct{}
 func (unreported) of(string) time.Time { return time.Time{} }
 func (unreported) through() time.Time  { return time.Time{} }
 func (unreported) since() time.Time    { return time.Time{} }
+
+// endingPrefix marks, in indexCredential, the ID of a secret that has an end.
+const endingPrefix = "ending/"
+
+// credentialKeys are the values of indexCredential.
+func credentialKeys(o client.Object) []string {
+	record, ok := o.(*corev1.Secret)
+	if !ok {
+		return nil
+	}
+	var keys []string
+	for _, d := range digestsIn(record) {
+		id := d.ID()
+		if keys = append(keys, id); !d.Until.IsZero() {
+			keys = append(keys, endingPrefix+id)
+		}
+	}
+	return keys
+}
+
+// digestsIn are those of a client's record, none of anything else. It reads nothing
+// else and checks nothing.
+func digestsIn(o *corev1.Secret) []registration.Digest {
+	if o.Labels[registration.LabelRecord] != registration.RecordClient {
+		return nil
+	}
+	var record struct {
+		Digests []registration.Digest `json:"digests"`
+	}
+	if json.Unmarshal(o.Data[registration.KeyClient], &record) != nil {
+		return nil
+	}
+	return record.Digests
+}

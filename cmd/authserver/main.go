@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	handler, err := authserver.New(authserver.Config{
-		Registry: known, Store: memory.New(nil), Log: log, Registerer: metrics,
+		Registry: known, Store: memory.New(nil), Used: watcher.Used, Log: log, Registerer: metrics,
 	})
 	if err != nil {
 		return err

@@ -44,9 +44,12 @@ const (
 	// AnnotationReported stands on a replica's Lease: all use of client secrets that
 	// the replica has seen until this time, of RFC 3339, is in its Usage.
 	AnnotationReported = "clientele.dev/usage-reported-until"
-	// AnnotationUnloaded stands on a replica's Lease: the names of the records, with
-	// commas between them, that it could not load and goes on without, or with what
-	// they said before.
+	// AnnotationReport stands on a replica's Lease beside AnnotationReported: the
+	// resourceVersion of the Usage that this is true of. It is missing as long as the
+	// replica has written none.
+	AnnotationReport = "clientele.dev/usage-resource-version"
+	// AnnotationUnloaded stands on a replica's Lease, as an Unloaded: the records that
+	// it could not load and goes on without, or with what they said before.
 	AnnotationUnloaded = "clientele.dev/unloaded-records"
 )
 
@@ -57,6 +60,9 @@ func ClientRecordName(namespace, name string) string {
 
 // ServerRecordName is the name of the Secret that holds an AuthorizationServer's record.
 func ServerRecordName(name string) string { return RecordServer + "-" + name }
+
+// LeaseName is the name of the Lease of a replica.
+func LeaseName(replica string) string { return "authserver-" + replica }
 
 // UsageName is the name of the Secret in which a replica reports.
 func UsageName(replica string) string { return RecordUsage + "-" + replica }

@@ -134,7 +134,7 @@ func TestReal_LeaseDeletedByHand(t *testing.T) {
 	r.start(t)
 	eventually(t, 20*time.Second, "ready", func() bool { return r.Ready() == nil })
 	uid := by.lease().UID
-	if err := by.client.CoordinationV1().Leases(by.namespace).Delete(t.Context(), leasePrefix+"one", metav1.DeleteOptions{}); err != nil {
+	if err := by.client.CoordinationV1().Leases(by.namespace).Delete(t.Context(), registration.LeaseName("one"), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	// A PUT may create a Lease. That ours does not is what its UID is for.

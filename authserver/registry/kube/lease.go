@@ -28,8 +28,17 @@ var (
 	errTaken = errors.New("another process has taken the Lease")
 )
 
-// leasePrefix and the replica's name make the Lease's name.
-const leasePrefix = "authserver-"
+// announcement is what a Lease tells the manager.
+type announcement struct {
+	// loaded is the resourceVersion up to which everything has been applied, but for
+	// the records that unloaded names.
+	loaded   string
+	unloaded registration.Unloaded
+	// reported is until when all use of client secrets is in the report of that
+	// version.
+	reported time.Time
+	report   string
+}
 
 // lease writes this replica's Lease. Every write names the version it replaces, so
 // that one that was given up as lost and arrives late cannot undo a later one.
@@ -46,7 +55,7 @@ type lease struct {
 
 func newLease(client kubernetes.Interface, namespace, replica string, t timing) *lease {
 	return &lease{
-		client: client.CoordinationV1().Leases(namespace), name: leasePrefix + replica,
+		client: client.CoordinationV1().Leases(namespace), name: registration.LeaseName(replica),
 		// As with Kubernetes' own Leases, the text behind the name tells a process from
 		// the one that it replaces.
 		holder: replica + "_" + rand.Text()[:8], duration: t.lease, now: time.Now,
@@ -55,9 +64,9 @@ func newLease(client kubernetes.Interface, namespace, replica string, t timing) 
 
 // take makes the Lease this process's, whoever had it: a container that crashed
 // leaves one behind for the next.
-func (l *lease) take(ctx context.Context, loaded string) error {
+func (l *lease) take(ctx context.Context, a announcement) error {
 	fresh := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: l.name}}
-	l.fill(fresh, loaded)
+	l.fill(fresh, a)
 	l.unsure = true
 	created, err := l.client.Create(ctx, fresh, metav1.CreateOptions{})
 	if err == nil {
@@ -71,13 +80,13 @@ func (l *lease) take(ctx context.Context, loaded string) error {
 	if err != nil {
 		return fmt.Errorf("get Lease: %w", err)
 	}
-	return l.update(ctx, found, loaded)
+	return l.update(ctx, found, a)
 }
 
 // renew writes the Lease that this process holds, if it still does.
-func (l *lease) renew(ctx context.Context, loaded string) error {
+func (l *lease) renew(ctx context.Context, a announcement) error {
 	before := l.held
-	err := l.update(ctx, before, loaded)
+	err := l.update(ctx, before, a)
 	if !apierrors.IsConflict(err) {
 		return err
 	}
@@ -94,7 +103,7 @@ func (l *lease) renew(ctx context.Context, loaded string) error {
 	case l.held.UID != before.UID:
 		return errGone
 	}
-	return l.update(ctx, l.held, loaded)
+	return l.update(ctx, l.held, a)
 }
 
 // look finds out what there is, and holds it if it is this process's.
@@ -115,9 +124,9 @@ func (l *lease) mine(o *coordinationv1.Lease) bool {
 	return ptr.Deref(o.Spec.HolderIdentity, "") == l.holder
 }
 
-func (l *lease) update(ctx context.Context, from *coordinationv1.Lease, loaded string) error {
+func (l *lease) update(ctx context.Context, from *coordinationv1.Lease, a announcement) error {
 	next := from.DeepCopy()
-	l.fill(next, loaded)
+	l.fill(next, a)
 	updated, err := l.client.Update(ctx, next, metav1.UpdateOptions{})
 	if err != nil {
 		return fmt.Errorf("update Lease: %w", err)
@@ -147,9 +156,9 @@ func (l *lease) release(ctx context.Context) error {
 	}
 }
 
-func (l *lease) fill(o *coordinationv1.Lease, loaded string) {
+func (l *lease) fill(o *coordinationv1.Lease, a announcement) {
 	metav1.SetMetaDataLabel(&o.ObjectMeta, registration.LabelRecord, registration.RecordReplica)
-	metav1.SetMetaDataAnnotation(&o.ObjectMeta, registration.AnnotationLoaded, loaded)
+	a.write(&o.ObjectMeta)
 	now := metav1.NewMicroTime(l.now())
 	if !l.mine(o) {
 		o.Spec.AcquireTime = &now
@@ -158,4 +167,24 @@ func (l *lease) fill(o *coordinationv1.Lease, loaded string) {
 	o.Spec.HolderIdentity = &l.holder
 	o.Spec.LeaseDurationSeconds = new(int32(l.duration.Seconds()))
 	o.Spec.RenewTime = &now
+}
+
+// write puts a into a Lease's annotations, whatever another process had put there.
+func (a announcement) write(o *metav1.ObjectMeta) {
+	reported := ""
+	if !a.reported.IsZero() {
+		reported = a.reported.Format(time.RFC3339)
+	}
+	metav1.SetMetaDataAnnotation(o, registration.AnnotationLoaded, a.loaded)
+	for key, value := range map[string]string{
+		registration.AnnotationUnloaded: string(a.unloaded),
+		registration.AnnotationReported: reported,
+		registration.AnnotationReport:   a.report,
+	} {
+		if value == "" {
+			delete(o.Annotations, key)
+		} else {
+			o.Annotations[key] = value
+		}
+	}
 }

@@ -31,6 +31,8 @@ type timing struct {
 	check   time.Duration // between two checks of the watch
 	behind  time.Duration // how far a watch that is well may be behind
 	leave   time.Duration // to delete the Lease at the end
+	report  time.Duration // between two reports of what was used
+	last    time.Duration // for the last report
 }
 
 // The Lease is renewed early enough for two attempts to fail by timeout, and the
@@ -40,6 +42,7 @@ func defaultTiming() timing {
 		lease: 15 * time.Second, margin: 3 * time.Second,
 		renew: 5 * time.Second, gap: time.Second, attempt: 2 * time.Second, retry: time.Second / 2,
 		load: time.Minute, check: time.Minute, behind: 90 * time.Second, leave: 5 * time.Second,
+		report: 5 * time.Minute, last: 3 * time.Second,
 	}
 }
 
@@ -51,6 +54,7 @@ type member struct {
 	log      *slog.Logger
 	metrics  *metrics
 	store    *store
+	reporter *reporter
 	follower *follower
 	lease    *lease
 	tenure   *tenure
@@ -66,11 +70,12 @@ func (m *member) setTiming(c Config, t timing) {
 	m.timing = t
 	m.lease = newLease(c.Client, c.Namespace, c.Replica, t)
 	m.lease.now = c.Now
+	m.reporter = newReporter(c, t, m.metrics)
 	m.tenure = &tenure{now: c.Now, limit: t.lease - t.margin}
 }
 
-// run joins again and again until ctx ends, and then deletes the Lease.
-func (m *member) run(ctx context.Context) error {
+// run joins again and again until ctx ends. The Lease is left for leave.
+func (m *member) run(ctx context.Context) {
 	again := m.backoff()
 	for ctx.Err() == nil {
 		err := m.serve(ctx)
@@ -93,7 +98,6 @@ func (m *member) run(ctx context.Context) error {
 		pause(ctx, wait)
 	}
 	m.follower.stop()
-	return m.leave(context.WithoutCancel(ctx))
 }
 
 // leave deletes the Lease, if it takes some attempts.
@@ -139,9 +143,9 @@ func (m *member) join(ctx context.Context) (beat, error) {
 	if err := m.catchUp(ctx); err != nil {
 		return beat{}, err
 	}
-	loaded, changes := m.store.applied()
+	a, changes := m.announce()
 	first := beat{sent: m.now(), acknowledged: changes}
-	err := m.attempt(ctx, func(ctx context.Context) error { return m.lease.take(ctx, loaded) })
+	err := m.attempt(ctx, func(ctx context.Context) error { return m.lease.take(ctx, a) })
 	if err != nil {
 		m.metrics.renewFailures.Inc()
 		return beat{}, err
@@ -219,7 +223,7 @@ func (b beat) due(changes uint64, t timing) time.Time {
 // acknowledge writes the Lease whenever that is due, until the tenure is over.
 func (m *member) acknowledge(ctx context.Context, b beat) error {
 	for ctx.Err() == nil {
-		loaded, changes := m.store.applied()
+		a, changes := m.announce()
 		if wait := b.due(changes, m.timing).Sub(m.now()); wait > 0 {
 			timer := time.NewTimer(wait)
 			select {
@@ -231,7 +235,7 @@ func (m *member) acknowledge(ctx context.Context, b beat) error {
 			continue
 		}
 		sent := m.now()
-		err := m.write(ctx, loaded)
+		err := m.write(ctx, a)
 		switch {
 		case err == nil && !m.tenure.renewed(sent), err != nil && m.tenure.over():
 			return errLapsed
@@ -250,8 +254,15 @@ func (m *member) acknowledge(ctx context.Context, b beat) error {
 	return context.Cause(ctx)
 }
 
-func (m *member) write(ctx context.Context, loaded string) error {
-	err := m.attempt(ctx, func(ctx context.Context) error { return m.lease.renew(ctx, loaded) })
+// announce is what there is to tell the manager now.
+func (m *member) announce() (announcement, uint64) {
+	a, changes := m.store.applied()
+	a.reported, a.report = m.reporter.reported()
+	return a, changes
+}
+
+func (m *member) write(ctx context.Context, a announcement) error {
+	err := m.attempt(ctx, func(ctx context.Context) error { return m.lease.renew(ctx, a) })
 	if err != nil && ctx.Err() == nil {
 		m.metrics.renewFailures.Inc()
 		m.log.Warn("Renewing this replica's Lease failed", "lease", m.lease.name, "err", err)

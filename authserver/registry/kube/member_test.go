@@ -216,7 +216,7 @@ func TestWatcher_LeaseDeletedByHand(t *testing.T) {
 		r := a.replica(t, "one").start(t)
 		defer r.halt(t)
 		settle(21 * time.Second)
-		if err := by.client.CoordinationV1().Leases(systemNamespace).Delete(t.Context(), leasePrefix+"one", metav1.DeleteOptions{}); err != nil {
+		if err := by.client.CoordinationV1().Leases(systemNamespace).Delete(t.Context(), registration.LeaseName("one"), metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		reloads := r.link.count("watch", "secrets")

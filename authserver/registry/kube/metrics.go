@@ -17,6 +17,7 @@ type metrics struct {
 	malformed     *prometheus.CounterVec
 	rotations     *prometheus.CounterVec
 	renewFailures prometheus.Counter
+	reports       *prometheus.CounterVec
 
 	clients, issuers, current, heard, age *prometheus.Desc
 
@@ -30,7 +31,7 @@ func newMetrics() *metrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("clientele_"+name, help, labels, nil)
 	}
-	return &metrics{
+	m := &metrics{
 		malformed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clientele_registry_malformed_records_total",
 			Help: "Records that were refused because they are malformed, each version once.",
@@ -43,6 +44,10 @@ func newMetrics() *metrics {
 			Name: "clientele_replica_lease_failures_total",
 			Help: "Writes of this replica's Lease that failed.",
 		}),
+		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "clientele_usage_reports_total",
+			Help: "Reports of which client secrets are used, by result: written or failed.",
+		}, []string{"result"}),
 		clients: desc("registry_clients", "Registered clients."),
 		issuers: desc("registry_issuers", "Issuers, ready or not."),
 		current: desc("registry_current", "1 while a client that is unknown can be refused for good."),
@@ -50,6 +55,10 @@ func newMetrics() *metrics {
 			"When the watch last brought anything, in Unix time; a bookmark is due every minute."),
 		age: desc("key_age_seconds", "How long ago the key in use came into use.", "issuer", "kind"),
 	}
+	for _, result := range []string{"written", "failed"} {
+		m.reports.WithLabelValues(result)
+	}
+	return m
 }
 
 // observe sets what the gauges are read from.
@@ -65,6 +74,7 @@ func (m *metrics) Describe(c chan<- *prometheus.Desc) {
 	m.malformed.Describe(c)
 	m.rotations.Describe(c)
 	m.renewFailures.Describe(c)
+	m.reports.Describe(c)
 	for _, d := range []*prometheus.Desc{m.clients, m.issuers, m.current, m.heard, m.age} {
 		c <- d
 	}
@@ -75,6 +85,7 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	m.malformed.Collect(c)
 	m.rotations.Collect(c)
 	m.renewFailures.Collect(c)
+	m.reports.Collect(c)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}

@@ -57,6 +57,10 @@ clientele_registry_malformed_records_total{kind="registration"} 1
 # HELP clientele_replica_lease_failures_total Writes of this replica's Lease that failed.
 # TYPE clientele_replica_lease_failures_total counter
 clientele_replica_lease_failures_total 0
+# HELP clientele_usage_reports_total Reports of which client secrets are used, by result: written or failed.
+# TYPE clientele_usage_reports_total counter
+clientele_usage_reports_total{result="failed"} 0
+clientele_usage_reports_total{result="written"} 0
 `)); err != nil {
 			t.Error(err)
 		}

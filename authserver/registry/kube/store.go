@@ -46,7 +46,9 @@ type store struct {
 	touched bool   // one has been applied since loaded advanced
 	advance chan struct{}
 
-	secrets   map[string]*secret
+	secrets map[string]*secret
+	// unloaded are the manager's records that could not be applied as they are.
+	unloaded  map[string]bool
 	claimants map[claim][]*secret
 	servers   map[string]*server
 	users     map[string]*users
@@ -66,7 +68,7 @@ func newStore(c Config, m *metrics) *store {
 	return &store{
 		registry: c.Registry, newProvider: c.NewProvider, now: c.Now, log: c.Log, metrics: m,
 		changed: make(chan struct{}, 1), keysChanged: make(chan struct{}, 1), advance: make(chan struct{}),
-		secrets: map[string]*secret{}, claimants: map[claim][]*secret{},
+		secrets: map[string]*secret{}, unloaded: map[string]bool{}, claimants: map[claim][]*secret{},
 		servers: map[string]*server{}, users: map[string]*users{},
 	}
 }
@@ -107,7 +109,12 @@ func (s *store) put(o *corev1.Secret) {
 	s.touch(e)
 	if err := s.apply(e, o); err != nil {
 		s.refuse(e.kind, e.name, err)
+		if e.awaited() {
+			s.unloaded[e.name] = true
+		}
+		return
 	}
+	delete(s.unloaded, e.name)
 }
 
 func (s *store) apply(e *secret, o *corev1.Secret) error {
@@ -122,15 +129,19 @@ func (s *store) apply(e *secret, o *corev1.Secret) error {
 	return s.putUsers(e.name, bytes.Clone(o.Data[registration.KeyUsers]))
 }
 
-// touch notes that the manager's own records changed: it waits for those to be
+// touch notes that the manager's own records changed.
+func (s *store) touch(e *secret) { s.touched = s.touched || e.awaited() }
+
+// awaited reports whether e is a record of the manager's: it waits for those to be
 // acknowledged. Nobody waits for keys and users.
-func (s *store) touch(e *secret) {
-	s.touched = s.touched || e.kind == registration.RecordClient || e.kind == registration.RecordServer
+func (e *secret) awaited() bool {
+	return e.kind == registration.RecordClient || e.kind == registration.RecordServer
 }
 
 // drop undoes what put did.
 func (s *store) drop(e *secret) {
 	delete(s.secrets, e.name)
+	delete(s.unloaded, e.name)
 	s.touch(e)
 	switch e.kind {
 	case registration.RecordClient:
@@ -185,12 +196,12 @@ func (s *store) advanceTo(version string) {
 	s.advance = make(chan struct{})
 }
 
-// applied returns the resourceVersion up to which everything has been applied, and
-// how often that included a record of the manager's.
-func (s *store) applied() (version string, changes uint64) {
+// applied returns the resourceVersion up to which everything has been applied, with
+// the records that could not be, and how often there was a record of the manager's.
+func (s *store) applied() (a announcement, changes uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.loaded, s.changes
+	return announcement{loaded: s.loaded, unloaded: registration.NewUnloaded(s.unloaded)}, s.changes
 }
 
 // reach waits until everything up to version has been applied.

@@ -80,8 +80,8 @@ func (f *fed) issuer() *registry.Issuer { return f.registry.Issuers()["default"]
 
 func (f *fed) want(version string, changes uint64) {
 	f.t.Helper()
-	if v, c := f.applied(); v != version || c != changes {
-		f.t.Errorf("applied() = %q, %d changes, want %q, %d", v, c, version, changes)
+	if a, c := f.applied(); a.loaded != version || c != changes {
+		f.t.Errorf("applied() = %q, %d changes, want %q, %d", a.loaded, c, version, changes)
 	}
 }
 
@@ -231,8 +231,8 @@ func TestStore_MalformedKeepsLastGood(t *testing.T) {
 			if i := f.issuer(); i == nil || !i.Ready() || i.Provider == nil || i.Provider.(*listed).list != "ada" {
 				t.Error("a malformed record stopped the issuer")
 			}
-			if v, _ := f.applied(); v != "12" {
-				t.Errorf("applied() = %q: a malformed record must not stop the acknowledgement", v)
+			if a, _ := f.applied(); a.loaded != "12" {
+				t.Errorf("applied() = %q: a malformed record must not stop the acknowledgement", a.loaded)
 			}
 			f.list(12, at(6, serverSecret(serverRecord("default"))), at(11, o)) // logged once a version
 			if n := testutil.CollectAndCount(f.metrics.malformed); n != 1 {

@@ -115,12 +115,20 @@ func New(c Config) (*Watcher, error) {
 // this replica's Lease, so that the manager does not wait for it to lapse; an
 // error says that it could not.
 func (w *Watcher) Run(ctx context.Context) error {
-	var rotation sync.WaitGroup
+	var rotation, reporting sync.WaitGroup
 	rotation.Go(func() { w.rotator.run(ctx) })
-	err := w.member.run(ctx)
+	reporting.Go(func() { w.member.reporter.run(ctx) })
+	w.member.run(ctx)
+	// The last report comes before the Lease goes: then nobody waits for one.
+	reporting.Wait()
+	err := w.member.leave(context.WithoutCancel(ctx))
 	rotation.Wait()
 	return err
 }
+
+// Used notes that a client has just authenticated with the secret whose
+// registration.Digest has that ID, to be reported to the manager. It does no I/O.
+func (w *Watcher) Used(id string) { w.member.reporter.usage.Used(id) }
 
 // Ready says what this replica still lacks before it can serve: everything must
 // have been loaded, and caught up with what was true when it joined the others,

@@ -279,7 +279,7 @@ func (a admin) secret(name string) *corev1.Secret {
 
 // lease returns the Lease of replica one, or nil.
 func (a admin) lease() *coordinationv1.Lease {
-	o, err := a.client.CoordinationV1().Leases(a.namespace).Get(context.WithoutCancel(a.t.Context()), leasePrefix+"one", metav1.GetOptions{})
+	o, err := a.client.CoordinationV1().Leases(a.namespace).Get(context.WithoutCancel(a.t.Context()), registration.LeaseName("one"), metav1.GetOptions{})
 	if err != nil {
 		return nil
 	}
