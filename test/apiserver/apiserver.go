@@ -17,8 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// stopTimeout is how long it may take to end what runs.
-const stopTimeout = 20 * time.Second
+// stopTimeout is how long a process that is told to stop may take until it is killed:
+// an API server would wait for whoever watches it.
+const stopTimeout = 2 * time.Second
 
 // Start returns a way to the API server, as its administrator, and what ends it.
 func Start() (config *rest.Config, stop func() error, err error) {
@@ -67,15 +68,29 @@ func New() (*Server, error) {
 
 // End ends it for good, and etcd.
 func (s *Server) End() error {
-	return errors.Join(s.env.Stop(), os.RemoveAll(s.dir))
+	return errors.Join(end(s.env.ControlPlane.APIServer.Stop), end(s.env.Stop), os.RemoveAll(s.dir))
 }
 
-// Halt ends the API server's process. etcd keeps what was written.
+// Halt ends the API server's process, whatever it is doing. etcd keeps what was
+// written.
 func (s *Server) Halt() error {
-	if err := s.env.ControlPlane.APIServer.Stop(); err != nil {
+	if err := end(s.env.ControlPlane.APIServer.Stop); err != nil {
 		return fmt.Errorf("halt the API server: %w", err)
 	}
 	return nil
+}
+
+// end stops a process until it is gone. The first error says only that it had to be
+// killed.
+func end(stop func() error) error {
+	err := stop()
+	for range 5 {
+		if err == nil {
+			return nil
+		}
+		err = stop()
+	}
+	return err
 }
 
 // Resume starts the API server again, where it was and with the certificates that it

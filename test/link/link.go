@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package link is a client's connection to the API server, with what can happen to
-// one: it breaks, and it delivers a request when nobody expects it any more.
+// one: it breaks, its watches lag, and it delivers a request when nobody expects it
+// any more.
 package link
 
 import (
@@ -12,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/rest"
 )
@@ -24,6 +26,7 @@ type Link struct {
 	mu   sync.Mutex
 	up   context.Context // ends with the link
 	down context.CancelFunc
+	lag  func() time.Duration
 	fits func(*http.Request) bool
 	held chan *Held
 }
@@ -59,6 +62,13 @@ func (l *Link) Mend() {
 	}
 }
 
+// Lag makes watches that begin from now on bring whatever they bring so much later.
+func (l *Link) Lag(by func() time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lag = by
+}
+
 // Hold stops the next request that fits on its way. It is sent on the channel; who
 // made it hears nothing of it until it loses its patience or the link is cut.
 func (l *Link) Hold(fits func(*http.Request) bool) <-chan *Held {
@@ -68,14 +78,24 @@ func (l *Link) Hold(fits func(*http.Request) bool) <-chan *Held {
 	return l.held
 }
 
-// state is the link as it is now, and where to send r if it is to be held.
-func (l *Link) state(r *http.Request) (up context.Context, held chan<- *Held) {
+// state is what a link does to one request.
+type state struct {
+	up   context.Context
+	held chan<- *Held         // where to send it, if it is to be held
+	lag  func() time.Duration // nil for none
+}
+
+func (l *Link) state(r *http.Request) state {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s := state{up: l.up}
 	if l.fits != nil && l.up.Err() == nil && l.fits(r) {
-		held, l.fits = l.held, nil
+		s.held, l.fits = l.held, nil
 	}
-	return l.up, held
+	if r.URL.Query().Has("watch") {
+		s.lag = l.lag
+	}
+	return s
 }
 
 // Held is a request that has not arrived yet.
@@ -104,15 +124,15 @@ type carrier struct {
 
 // RoundTrip sends a request over the link.
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
-	up, held := c.link.state(r)
-	if held != nil {
-		return nil, c.hold(r, up, held)
+	s := c.link.state(r)
+	if s.held != nil {
+		return nil, c.hold(r, s.up, s.held)
 	}
-	if up.Err() != nil {
+	if s.up.Err() != nil {
 		return nil, errors.Join(errCut, discard(r))
 	}
 	ctx, cancel := context.WithCancel(r.Context())
-	forget := context.AfterFunc(up, cancel)
+	forget := context.AfterFunc(s.up, cancel)
 	end := func() {
 		forget()
 		cancel()
@@ -122,7 +142,7 @@ func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 		end()
 		return nil, err
 	}
-	resp.Body = &body{resp.Body, end}
+	resp.Body = &body{resp.Body, ctx, s.lag, end}
 	return resp, nil
 }
 
@@ -154,7 +174,23 @@ func discard(r *http.Request) error {
 type body struct {
 	io.ReadCloser
 
-	end func()
+	open context.Context
+	lag  func() time.Duration
+	end  func()
+}
+
+// Read brings what the API server has sent, if need be later.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.lag != nil {
+		timer := time.NewTimer(b.lag())
+		defer timer.Stop()
+		select {
+		case <-b.open.Done():
+		case <-timer.C:
+		}
+	}
+	return n, err
 }
 
 // Close ends the request.

@@ -24,14 +24,14 @@ const lapse = 21 * time.Second
 
 // misfortunes happen until ctx ends, and then all is well again.
 func (w *world) misfortunes(ctx context.Context) {
-	for n := 0; ; n++ {
+	for ; ; w.struck++ {
 		if pause(ctx, between(200*time.Millisecond, 1500*time.Millisecond)) != nil {
 			return
 		}
 		switch {
-		case n%7 == 4:
+		case w.struck%7 == 4:
 			w.replace(w.replicas[rand.IntN(len(w.replicas))])
-		case n%7 == 6:
+		case w.struck%7 == 6:
 			w.cutOff(ctx, w.replicas[rand.IntN(len(w.replicas))])
 		default:
 			w.killManager()

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 
@@ -27,6 +28,9 @@ import (
 	"github.com/clientele-dev/clientele/internal/userfile"
 	"github.com/clientele-dev/clientele/test/link"
 )
+
+// mostLag is how far a replica may be behind the API server.
+const mostLag = 400 * time.Millisecond
 
 // replica is one running authserver, with a watcher and a Lease of its own.
 type replica struct {
@@ -41,6 +45,8 @@ func (w *world) startReplica() {
 	w.t.Helper()
 	w.born++
 	r := &replica{name: fmt.Sprintf("replica-%d", w.born), link: link.New()}
+	// Where everything is in one process, watches are too fast to show a mistake.
+	r.link.Lag(func() time.Duration { return rand.N(mostLag) })
 	kubeClient, err := kubernetes.NewForConfig(r.link.Through(w.config))
 	if err != nil {
 		w.t.Fatal(err)

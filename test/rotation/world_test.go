@@ -67,6 +67,7 @@ type world struct {
 	manager  *manager
 	replicas []*replica
 	born     int // replicas so far
+	struck   int // misfortunes so far
 
 	rotated, deleted     atomic.Int64
 	kills, replaced, cut int64
