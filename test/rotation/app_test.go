@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,7 +180,9 @@ func (a *app) signIn(ctx context.Context) error {
 	}
 	q := page.URL.Query()
 	if q.Get("code") == "" || q.Get("state") != state {
-		return fmt.Errorf("GET /authorize ends at %s with %d: %s", page.URL.Redacted(), page.Status, page.Body)
+		_, title, _ := strings.Cut(page.Body, "<h1>")
+		title, _, _ = strings.Cut(title, "</h1>")
+		return fmt.Errorf("GET /authorize ends at %s with %d: %s", page.URL.Redacted(), page.Status, title)
 	}
 	return a.exchange(ctx, config, q.Get("code"), verifier)
 }
