@@ -120,7 +120,11 @@ func (w *world) rotateAll(ctx context.Context, n int) {
 	}()
 	w.misfortunes(misfortunes)
 	rotators.Wait()
-	if err := errors.Join(errors.Join(failed...), context.Cause(ctx)); err != nil {
+	err := context.Cause(ctx)
+	if err == nil {
+		err = errors.Join(failed...)
+	}
+	if err != nil {
 		w.t.Fatalf("after %s: %v", w.tally(), err)
 	}
 }
