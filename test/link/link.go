@@ -126,7 +126,7 @@ type carrier struct {
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	s := c.link.state(r)
 	if s.held != nil {
-		return nil, c.hold(r, s.up, s.held)
+		return nil, c.hold(r, s)
 	}
 	if s.up.Err() != nil {
 		return nil, errors.Join(errCut, discard(r))
@@ -146,7 +146,7 @@ func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func (c carrier) hold(r *http.Request, up context.Context, to chan<- *Held) error {
+func (c carrier) hold(r *http.Request, s state) error {
 	h := &Held{request: r, next: c.next}
 	if r.Body != nil {
 		var err error
@@ -154,10 +154,10 @@ func (c carrier) hold(r *http.Request, up context.Context, to chan<- *Held) erro
 			return err
 		}
 	}
-	to <- h
+	s.held <- h
 	select {
 	case <-r.Context().Done():
-	case <-up.Done():
+	case <-s.up.Done():
 	}
 	return errors.Join(errCut, discard(r))
 }

@@ -31,13 +31,12 @@ import (
 
 // How an app comes by its secret.
 const (
-	// readLive reads the Secret just before each use.
-	readLive = iota
 	// followed has it from a watch, as the kubelet's files are.
-	followed
+	followed = iota
 	// readEarly reads it when a login begins, and uses it when that ends.
 	readEarly
-	mountKinds
+	// The others read the Secret just before each use.
+	mountKinds = 3
 )
 
 // app is a relying party of golang.org/x/oauth2, and the person at its browser.

@@ -28,10 +28,10 @@ func (w *world) misfortunes(ctx context.Context) {
 		if pause(ctx, between(200*time.Millisecond, 1500*time.Millisecond)) != nil {
 			return
 		}
-		switch {
-		case w.struck%7 == 4:
+		switch w.struck % 7 {
+		case 4:
 			w.replace(w.replicas[rand.IntN(len(w.replicas))])
-		case w.struck%7 == 6:
+		case 6:
 			w.cutOff(ctx, w.replicas[rand.IntN(len(w.replicas))])
 		default:
 			w.killManager()

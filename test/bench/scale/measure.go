@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -104,11 +105,11 @@ func (st *stage) sayCPU(before map[string]usage) error {
 	if err != nil {
 		return err
 	}
-	line := "CPU seconds used:"
+	var used []string
 	for _, name := range slices.Sorted(maps.Keys(after)) {
-		line += fmt.Sprintf(" %s %.1f,", name, (after[name].cpu - before[name].cpu).Seconds())
+		used = append(used, fmt.Sprintf("%s %.1f", name, (after[name].cpu-before[name].cpu).Seconds()))
 	}
-	st.say("%s.", line[:len(line)-1])
+	st.say("CPU seconds used: %s.", strings.Join(used, ", "))
 	return nil
 }
 
