@@ -24,7 +24,7 @@ const (
 	// limitNamespace is where nobody looks at what is written.
 	limitNamespace = "limit"
 	// limitClients is how many clients' writes are enough to measure the limit with.
-	limitClients = 2000
+	limitClients = 1000
 	// limitWorkers is at which concurrency the API server takes most.
 	limitWorkers = 8
 	// limitWrites is how many writes there are for one client.

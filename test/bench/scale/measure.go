@@ -71,8 +71,11 @@ func (st *stage) applyAll(ctx context.Context, clients int, limit float64) error
 // awaitReady waits until the manager has seen so many become Ready, and then checks
 // that they are: asking the API server all the while would slow it down.
 func (st *stage) awaitReady(ctx context.Context, clients int) error {
-	patience := time.Minute + time.Duration(clients)*50*time.Millisecond
+	patience := 5*time.Minute + time.Duration(clients)*200*time.Millisecond
 	err := poll(ctx, patience, func() (bool, error) {
+		if err := pause(ctx, time.Second/2); err != nil { // to be asked costs the manager something
+			return false, err
+		}
 		m, err := st.managerMetrics(ctx)
 		return m.sum("clientele_oauthclient_ready_seconds_count", "", "") >= float64(clients), err
 	})

@@ -20,6 +20,7 @@ import (
 // process is the manager or the authserver.
 type process struct {
 	name string
+	env  []string // in addition to this program's
 	// metrics is the URL of its metrics; empty if nobody wants to know.
 	metrics string
 
@@ -33,6 +34,7 @@ func (st *stage) start(p process, args ...string) (*process, error) {
 	started := &p
 	started.exited = make(chan struct{})
 	started.cmd = exec.Command(filepath.Join(st.dir, p.name), args...) //nolint:noctx // it is told to stop, not killed
+	started.cmd.Env = append(os.Environ(), p.env...)
 	started.cmd.Stderr = &started.log
 	if err := started.cmd.Start(); err != nil {
 		return nil, err

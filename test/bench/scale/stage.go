@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -100,7 +102,11 @@ func (st *stage) startClientele(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st.manager, err = st.start(process{name: "manager", metrics: "http://" + metrics + "/metrics"},
+	env, err := deployedEnv()
+	if err != nil {
+		return err
+	}
+	st.manager, err = st.start(process{name: "manager", env: env, metrics: "http://" + metrics + "/metrics"},
 		"--kubeconfig="+kubeconfig, "--namespace="+systemNamespace, "--metrics-bind-address="+metrics, "--health-probe-bind-address=0")
 	if err != nil {
 		return err
@@ -130,6 +136,25 @@ func (st *stage) startClientele(ctx context.Context) error {
 		return err
 	}
 	return poll(ctx, startsWithin, func() (bool, error) { return st.serverReady(ctx) })
+}
+
+// deployedEnv is the manager's environment in its Deployment, as far as it is plain.
+func deployedEnv() ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(apiserver.Root(), "config", "manager", "deployment.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	d := &appsv1.Deployment{}
+	if err := yaml.Unmarshal(text, d); err != nil {
+		return nil, err
+	}
+	var env []string
+	for _, v := range d.Spec.Template.Spec.Containers[0].Env {
+		if v.ValueFrom == nil {
+			env = append(env, v.Name+"="+v.Value)
+		}
+	}
+	return env, nil
 }
 
 // serverReady reports whether the AuthorizationServer is, as it was changed last.
