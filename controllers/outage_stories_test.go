@@ -69,7 +69,8 @@ func (w *world) run(change ...func(*ctrl.Options)) *process {
 	DeferCleanup(func() {
 		p.link.Cut()
 		cancel()
-		<-p.ended
+		for range p.ended { // until it is closed
+		}
 	})
 	return p
 }
