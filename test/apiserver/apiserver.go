@@ -8,32 +8,98 @@ package apiserver
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
+// stopTimeout is how long a process that is told to stop may take until it is killed:
+// an API server would wait for whoever watches it.
+const stopTimeout = 2 * time.Second
+
 // Start returns a way to the API server, as its administrator, and what ends it.
 func Start() (config *rest.Config, stop func() error, err error) {
+	s, err := New()
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.Config, s.End, nil
+}
+
+// Server is an API server that can go away and come back.
+type Server struct {
+	// Config is a way to it, as its administrator. It stays valid.
+	Config *rest.Config
+
+	env *envtest.Environment
+	dir string
+}
+
+// New starts one.
+func New() (*Server, error) {
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
-		return nil, nil, errors.New("KUBEBUILDER_ASSETS does not say where etcd and kube-apiserver are: run the tests with `make test`, or set it to what hack/controlplane/assets prints")
+		return nil, errors.New("KUBEBUILDER_ASSETS does not say where etcd and kube-apiserver are: run the tests with `make test`, or set it to what hack/controlplane/assets prints")
+	}
+	// A directory that envtest made it would also remove whenever the API server stops.
+	dir, err := os.MkdirTemp("", "apiserver-*")
+	if err != nil {
+		return nil, err
 	}
 	no := false
-	env := &envtest.Environment{
-		UseExistingCluster:    &no, // whatever the environment says
-		BinaryAssetsDirectory: assets,
-		CRDDirectoryPaths:     []string{filepath.Join(Root(), "config", "crd", "bases")},
-		ErrorIfCRDPathMissing: true,
+	s := &Server{dir: dir, env: &envtest.Environment{
+		UseExistingCluster:      &no, // whatever the environment says
+		BinaryAssetsDirectory:   assets,
+		CRDDirectoryPaths:       []string{filepath.Join(Root(), "config", "crd", "bases")},
+		ErrorIfCRDPathMissing:   true,
+		ControlPlaneStopTimeout: stopTimeout,
+	}}
+	s.env.ControlPlane.APIServer = &envtest.APIServer{CertDir: dir}
+	if s.Config, err = s.env.Start(); err != nil {
+		return nil, errors.Join(err, s.End())
 	}
-	config, err = env.Start()
-	if err != nil {
-		return nil, nil, errors.Join(err, env.Stop())
+	s.Config.QPS = -1
+	return s, nil
+}
+
+// End ends it for good, and etcd.
+func (s *Server) End() error {
+	return errors.Join(end(s.env.ControlPlane.APIServer.Stop), end(s.env.Stop), os.RemoveAll(s.dir))
+}
+
+// Halt ends the API server's process, whatever it is doing. etcd keeps what was
+// written.
+func (s *Server) Halt() error {
+	if err := end(s.env.ControlPlane.APIServer.Stop); err != nil {
+		return fmt.Errorf("halt the API server: %w", err)
 	}
-	config.QPS = -1
-	return config, env.Stop, nil
+	return nil
+}
+
+// end stops a process until it is gone. The first error says only that it had to be
+// killed.
+func end(stop func() error) error {
+	err := stop()
+	for range 5 {
+		if err == nil {
+			return nil
+		}
+		err = stop()
+	}
+	return err
+}
+
+// Resume starts the API server again, where it was and with the certificates that it
+// had, and returns when it is well.
+func (s *Server) Resume() error {
+	if err := s.env.ControlPlane.APIServer.Start(); err != nil {
+		return fmt.Errorf("resume the API server: %w", err)
+	}
+	return nil
 }
 
 // Root is the repository's directory: the one above a test's that has a go.mod.
