@@ -27,7 +27,7 @@ var compared credential.Memory
 
 // digestFor is the digest that accepts what a Secret holds, or nil.
 func digestFor(digests []registration.Digest, s *corev1.Secret) *registration.Digest {
-	value := credential.New(string(s.Data[keyClientSecret]))
+	value := secretValue(s)
 	for i, d := range digests {
 		if d.SHA256 == value.Digest() || d.Argon2id != "" && compared.Matches(value, d.Argon2id) {
 			return &digests[i]

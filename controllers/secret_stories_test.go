@@ -53,7 +53,8 @@ func ownMarks(marks map[string]string) map[string]string {
 }
 
 var builtIn = []string{
-	"authorization_endpoint", "client_id", "client_secret", "issuer", "jwks_uri", "openid_configuration", "scope", "token_endpoint", "userinfo_endpoint",
+	"authorization_endpoint", "client_id", "client_secret", "end_session_endpoint", "issuer", "jwks_uri", "openid_configuration", "scope",
+	"token_endpoint", "userinfo_endpoint",
 }
 
 var _ = Describe("The shape of a Secret", func() {
@@ -250,23 +251,6 @@ var _ = Describe("The shape of a Secret", func() {
 		change(ctx, secret, func() { secret.Finalizers = nil })
 		expectClient(ctx, oc, isReady)
 		Expect(fetch(ctx, w.secret("wiki")).Type).To(BeEquivalentTo("example.com/oidc"))
-	})
-
-	It("loses the keys that were written before it was written down whose they are", func(ctx context.Context) {
-		w, oc := readyWorld(ctx)
-		secret := fetch(ctx, w.secret("wiki"))
-		digest := digestOf(secret)
-		w.halt()
-		change(ctx, secret, func() {
-			secret.Annotations, secret.Data["theirs"] = nil, []byte("x")
-			delete(secret.Data, "scope")
-			delete(secret.Data, "openid_configuration")
-		})
-		change(ctx, oc, func() { oc.Spec.Secret = new(replacing(map[string]v1alpha1.TemplateText{"a": "b"})) })
-		w.start()
-		expectClient(ctx, oc, isReady)
-		Expect(keysOf(fetch(ctx, secret))).To(Equal([]string{".client_secret", "a", "theirs"}))
-		Expect(digestOf(secret)).To(Equal(digest))
 	})
 })
 

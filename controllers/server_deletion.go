@@ -128,7 +128,7 @@ func (r *serverReconciler) clientsOf(ctx context.Context, server string) ([]stri
 		return nil, err
 	}
 	for i := range naming.Items {
-		if naming.Items[i].DeletionTimestamp == nil {
+		if oc := &naming.Items[i]; oc.DeletionTimestamp == nil && serverRef(oc) == server {
 			names = append(names, client.ObjectKeyFromObject(&naming.Items[i]).String())
 		}
 	}

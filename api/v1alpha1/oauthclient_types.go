@@ -46,7 +46,7 @@ const AnnotationCredentialID = "clientele.dev/credential-id" //nolint:gosec // a
 // +kubebuilder:printcolumn:name="Next Rotation",type=string,format=date-time,priority=1,JSONPath=`.status.nextRotation`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 100",message="metadata.name is part of the client_id and may have at most 100 characters; choose a shorter name"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.clientSecretRef) || self.spec.clientSecretRef.name != (has(self.spec.secret) && has(self.spec.secret.name) && self.spec.secret.name != '' ? self.spec.secret.name : self.metadata.name)",fieldPath=".spec.clientSecretRef.name",message="clientSecretRef names the Secret that the credentials are written to: set spec.secret.name to another name, or use spec.secret.adopt to take that Secret over"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.clientSecretRef) || self.spec.clientSecretRef.name != (has(self.spec.secret) && has(self.spec.secret.name) && size(self.spec.secret.name) > 0 ? self.spec.secret.name : self.metadata.name)",fieldPath=".spec.clientSecretRef.name",message="clientSecretRef names the Secret that the credentials are written to: set spec.secret.name to another name, or use spec.secret.adopt to take that Secret over"
 type OAuthClient struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
