@@ -79,7 +79,7 @@ const (
 	ReasonSecretNotOwned = "SecretNotOwned"
 	// ReasonTooManyCredentials: something keeps changing or deleting the Secret, so
 	// that more credentials than allowed are still in their overlap.
-	ReasonTooManyCredentials = "TooManyCredentials"
+	ReasonTooManyCredentials = "TooManyCredentials" //nolint:gosec // a reason, and no credential
 	// ReasonAwaitingReplicas: some live replica has not loaded the record yet.
 	ReasonAwaitingReplicas = "AwaitingReplicas"
 	// ReasonNoReplicas: no replica of the authserver is running.
