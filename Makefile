@@ -53,7 +53,7 @@ build: ## Build bin/manager and bin/authserver.
 .PHONY: test
 test: ## Run the tests, against a real Kubernetes API server on this machine.
 	@$(if $(RACE),,echo "No C compiler here: testing without the race detector." >&2)
-	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go test $(RACE) ./...
+	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go test $(RACE) -timeout 30m ./...
 
 .PHONY: lint
 lint: ## Run the linters.

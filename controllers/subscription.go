@@ -51,6 +51,10 @@ func (t *replicaTracker) subscribe(everyone func(context.Context) ([]reconcile.R
 	return s
 }
 
+// String names the source in the controller's messages, which would otherwise print
+// what it holds while it changes.
+func (*subscription) String() string { return "replicas" }
+
 // Start takes the queue of the controller.
 func (s *subscription) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	s.tracker.mu.Lock()

@@ -80,6 +80,10 @@ func newUsageReports(s shared, tracker *replicaTracker) *usageReports {
 	return u
 }
 
+// String names the source in the controller's messages, which would otherwise print
+// what it holds while it changes.
+func (*usageReports) String() string { return "reports of use" }
+
 // Start follows the reports until ctx ends.
 func (u *usageReports) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	informer, err := u.informers.GetInformer(ctx, &corev1.Secret{}, ctrlcache.BlockUntilSynced(false))

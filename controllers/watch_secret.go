@@ -45,6 +45,10 @@ func newSecretWatches(reader client.WithWatch) *secretWatches {
 	}
 }
 
+// String names the source in the controller's messages, which would otherwise print
+// what it holds while it changes.
+func (*secretWatches) String() string { return "single Secrets" }
+
 // Start takes the queue of the controller.
 func (w *secretWatches) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	w.mu.Lock()
