@@ -147,7 +147,9 @@ func (r *clientReconciler) broughtDigests(s *clientScope, accepted []registratio
 	if err != nil {
 		return nil, err
 	}
-	fresh.Brought = s.brings()
+	if fresh.Brought = s.brings(); fresh.Brought {
+		fresh.Request = requestOf(s.client) // bringing another is how people answer one
+	}
 	return accept(accepted, fresh), nil
 }
 

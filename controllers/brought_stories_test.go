@@ -112,11 +112,16 @@ var _ = Describe("An OAuthClient that brings its secret", func() {
 		expectClient(ctx, oc, isReady)
 		first := published(ctx, w.recordOf("wiki")).Digests[0]
 
+		By("saying whose turn it is when a rotation is asked for")
+		change(ctx, oc, func() { oc.Annotations = map[string]string{v1alpha1.AnnotationRotate: "on Monday"} })
+		expectEvent(ctx, oc, "RotationWaits", "Change its value in the Secret that spec.clientSecretRef names.")
+
 		w.ownSecret(ctx, "own", secondBrought)
 		w.expectMounted(ctx, "wiki", secondBrought)
 		digests := published(ctx, w.recordOf("wiki")).Digests
 		Expect(digests).To(HaveLen(2))
 		Expect(digests[0]).To(Equal(first), "the old one is accepted")
+		Expect(digests[1].Request).To(Equal("on Monday"), "it answers the request")
 		expectEvent(ctx, oc, "CredentialsRotated", "Secret wiki now holds the client secret that spec.clientSecretRef names.")
 
 		By("letting the overlap of the first begin")
@@ -192,6 +197,7 @@ var _ = Describe("An OAuthClient that brings its secret", func() {
 		secret := w.secret("wiki")
 		Eventually(func() bool { return credential.New(string(fetch(ctx, secret).Data[keyClientSecret])).Minted() }).Should(BeTrue())
 		expectClient(ctx, oc, isReady)
+		expectEvent(ctx, oc, "CredentialsRotated", "since spec.clientSecretRef no longer names one.")
 		Expect(digestOf(secret)).NotTo(Equal(digestOf(minted)), "what has been replaced does not come back")
 		Expect(published(ctx, w.recordOf("wiki")).Digests).To(HaveLen(3), "the others have their overlap")
 	})

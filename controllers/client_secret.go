@@ -171,7 +171,7 @@ func secretNotice(s *clientScope) notice {
 	case s.before.ObservedGeneration != s.client.Generation:
 		n.reason, n.note = "SecretWritten", "Wrote Secret "+name+" as the spec now says; its client secret is the same."
 	default:
-		n.reason, n.note = "SecretRestored", "Secret "+name+" was not as it should be and was corrected; its client secret is the same."
+		n.reason, n.note = "SecretRestored", "Secret "+name+" was not as the spec and the AuthorizationServer say, and was corrected; its client secret is the same."
 	}
 	return n
 }

@@ -73,9 +73,9 @@ type rotation struct {
 	// crowded says that it is not replaced, though that is due, because too many
 	// others are still accepted.
 	crowded bool
-	// awaitsValue says that it is not replaced, though it was revoked, because a
-	// person brought it and must bring another.
-	awaitsValue bool
+	// awaitsValue is why a person who brought it must bring another, since none can be
+	// minted in its place; empty if nobody must.
+	awaitsValue cause
 }
 
 // rotationFacts are what a rotation is decided by.
@@ -115,7 +115,7 @@ func (f rotationFacts) plan() rotation {
 	}
 	switch {
 	case f.brought:
-		return rotation{awaitsValue: because == causeRevocation}
+		return rotation{awaitsValue: because}
 	case !f.begun() && len(f.digests) >= room:
 		return rotation{crowded: true}
 	}
@@ -242,10 +242,20 @@ func rotatedNotice(s *clientScope) notice {
 		causeMissing:    "since that was missing",
 		causeChanged:    "since its client_secret had been changed",
 	}[replacementCause(s)]
+	if s.heldBrought() && !s.brings() {
+		why = "since spec.clientSecretRef no longer names one"
+	}
 	return notice{
 		kind: corev1.EventTypeNormal, action: "WriteSecret", reason: "CredentialsRotated",
 		note: fmt.Sprintf("Wrote a new client secret to Secret %s, %s. %s", s.secretName, why, s.farewell()),
 	}
+}
+
+// heldBrought reports whether the app's Secret holds a secret that
+// spec.clientSecretRef named when it was accepted.
+func (s *clientScope) heldBrought() bool {
+	i := s.find(s.want.Digests, secretValue(s.secret))
+	return i >= 0 && s.want.Digests[i].Brought
 }
 
 // farewell says until when the secret before the last is accepted.
@@ -301,9 +311,12 @@ func (r *clientReconciler) tellWaiting(s *clientScope) {
 	switch {
 	case s.rotation.crowded:
 		n.note = "Another client secret is due, but so many earlier ones are still accepted that it waits until the first of them has ended. Shorten spec.rotation.overlap, or rotate less often."
-	case s.rotation.awaitsValue:
+	case s.rotation.awaitsValue == causeRevocation:
 		n.note = fmt.Sprintf("The annotation %s names the client secret that is in use, which you brought. Change its value in the Secret that spec.clientSecretRef names: it is accepted until then.",
 			v1alpha1.AnnotationRevoke)
+	case s.rotation.awaitsValue == causeRequest:
+		n.note = fmt.Sprintf("The annotation %s asks for another client secret, and you brought the one that is in use. Change its value in the Secret that spec.clientSecretRef names.",
+			v1alpha1.AnnotationRotate)
 	}
 	if r.told.first(s.key(), n.note) {
 		r.emit(s.client, n)

@@ -77,8 +77,8 @@ func TestPlanRotation(t *testing.T) {
 		{"there is none at all", rotationFacts{digests: many(registration.MaxDigests)}, "old", "", "old", rotation{crowded: true}},
 		{"there is no room, but it has begun", rotationFacts{request: "b", digests: append(many(registration.MaxDigests-spareDigests), coming)}, "old", "coming", "", rotation{cause: causeRequest}},
 
-		{"a person brought it", rotationFacts{brought: true, request: "a", digests: digests{young}}, "young", "", "", rotation{}},
-		{"a person brought it, and it is revoked", rotationFacts{brought: true, digests: digests{young}}, "young", "", "young", rotation{awaitsValue: true}},
+		{"a person brought it", rotationFacts{brought: true, request: "a", digests: digests{young}}, "young", "", "", rotation{awaitsValue: causeRequest}},
+		{"a person brought it, and it is revoked", rotationFacts{brought: true, digests: digests{young}}, "young", "", "young", rotation{awaitsValue: causeRevocation}},
 	} {
 		c.facts.now, c.facts.held, c.facts.parked = now, position(c.facts.digests, c.held), position(c.facts.digests, c.parked)
 		c.facts.revoked = revocations{registration.Digest{SHA256: c.named}.ID(): true}
