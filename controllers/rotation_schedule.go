@@ -7,8 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3" // it parses the schedules of Kubernetes' CronJobs, so that people can rely on what they know
@@ -69,7 +69,7 @@ func parseWindow(spec *v1alpha1.RotationWindow) (window, error) {
 	}
 	schedule, err := cron.ParseStandard(spec.Schedule)
 	if err != nil {
-		return window{}, fmt.Errorf("parse schedule: %w", err)
+		return window{}, err
 	}
 	w := window{schedule: schedule, duration: duration(spec.Duration), zone: zone}
 	if w.duration <= 0 {
@@ -171,10 +171,17 @@ func checkRotation(spec *v1alpha1.Rotation, now time.Time) *problem {
 			spec.Window.TimeZone)
 	case err != nil:
 		return refuse("spec.rotation.window.schedule, %q, is no schedule: %s. Use cron's five fields, minute, hour, day of the month, month and day of the week, for example \"0 3 * * SUN\".",
-			spec.Window.Schedule, oneLine(err))
+			spec.Window.Schedule, plain(err))
 	case w.next(now).IsZero():
 		return refuse("spec.rotation.window.schedule, %q, never comes: no month has such a day. Correct the day of the month or the month, or remove spec.rotation.window.",
 			spec.Window.Schedule)
 	}
 	return nil
+}
+
+// plain is what a person can use of the parser's error: where a word is no number, it
+// goes on with what Go calls that.
+func plain(err error) string {
+	text, _, _ := strings.Cut(oneLine(err), ": strconv.")
+	return text
 }

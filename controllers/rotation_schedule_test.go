@@ -200,7 +200,7 @@ func TestCheckRotation(t *testing.T) {
 		{"no such zone", opening("0 3 * * SUN", time.Hour, "Mars/Olympus"), []string{"spec.rotation.window.schedule", "Mars/Olympus", "Europe/Berlin"}},
 		{"a zone that leaves its folder", opening("0 3 * * SUN", time.Hour, "../zone"), []string{"../zone"}},
 		{"no such minute", opening("61 3 * * SUN", time.Hour, "Etc/UTC"), []string{"spec.rotation.window.schedule", `"61 3 * * SUN"`, "above maximum", "0 3 * * SUN"}},
-		{"no such day", opening("0 3 * * SON", time.Hour, "Etc/UTC"), []string{"spec.rotation.window.schedule", "SON"}},
+		{"no such day", opening("0 3 * * SON", time.Hour, "Etc/UTC"), []string{`"0 3 * * SON", is no schedule: failed to parse int from SON. Use cron`}},
 		{"31 February", opening("0 3 31 2 *", time.Hour, "Etc/UTC"), []string{"spec.rotation.window.schedule", "never comes"}},
 	} {
 		p := checkRotation(&c.spec, now)
