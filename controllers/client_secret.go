@@ -136,7 +136,7 @@ func (r *clientReconciler) deleteOthers(ctx context.Context, s *clientScope) err
 			continue
 		}
 		if err := r.secrets().delete(ctx, &s.secrets[i]); err != nil {
-			return err
+			return withoutValue(err, secretValue(&s.secrets[i]), true)
 		}
 	}
 	return nil
