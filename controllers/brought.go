@@ -173,16 +173,6 @@ func acceptLast(old []registration.Digest, i int, brought bool, now time.Time) [
 	return append(slices.Delete(slices.Clone(old), i, i+1), again)
 }
 
-// lastHeld is where the newest digest stands of those whose secret one of the client's
-// Secrets holds, or -1.
-func (s *clientScope) lastHeld(accepted []registration.Digest) int {
-	last := s.find(accepted, secretValue(s.secret))
-	for i := range s.secrets {
-		last = max(last, s.find(accepted, secretValue(&s.secrets[i])))
-	}
-	return last
-}
-
 // find is where the digest of value stands in the order of publication, or -1. Slow
 // hashes are compared once for each value in a process, the newest first.
 func (s *clientScope) find(digests []registration.Digest, value credential.Secret) int {

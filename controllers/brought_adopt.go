@@ -46,8 +46,13 @@ func (r *clientReconciler) adopt(ctx context.Context, s *clientScope) (decided b
 	case err != nil:
 		return true, err
 	}
+	if owner := owningClient(live); owner != nil && owner.Name == s.client.Name {
+		// It was adopted already, perhaps by an earlier OAuthClient of this name.
+		err := r.readSecret(ctx, s)
+		return err != nil || s.adoptedBefore(), err
+	}
 	if metav1.GetControllerOf(live) != nil || owningClient(live) != nil {
-		return false, nil // ours after all, or somebody else's: readSecret tells
+		return false, nil // somebody else's: readSecret tells
 	}
 	if problem := unfit(s, live); problem != nil {
 		return true, problem
@@ -113,6 +118,9 @@ func unfit(s *clientScope, from *corev1.Secret) error {
 		return bad("its type is %s. Create it anew with the type %s, or set spec.secret.type.", from.Type, wantType)
 	case id != "" && id != s.want.ClientID && !clientIDForm(id):
 		return bad("its key %s does not hold 1 to 256 visible ASCII characters, as a client_id does. A line break at the end is a usual cause.", adoptableKey(oc, "client_id"))
+	case id != "" && id != s.want.ClientID && adoptableKey(oc, "client_id") != "client_id":
+		// A key of another name may hold anything, such as a password.
+		return bad("what its key %s holds is not the client_id of this OAuthClient, %s. Set spec.clientID to what it holds, in an OAuthClient that you create anew, since a client_id does not change.", adoptableKey(oc, "client_id"), s.want.ClientID)
 	case id != "" && id != s.want.ClientID:
 		return bad("it holds the client_id %s, and this OAuthClient's is %s. Set spec.clientID to it, in an OAuthClient that you create anew, since a client_id does not change.", id, s.want.ClientID)
 	case s.want.Public && !value.IsZero():

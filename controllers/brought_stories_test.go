@@ -296,6 +296,35 @@ var _ = Describe("A Secret that an OAuthClient is to adopt", func() {
 		Expect(fetch(ctx, secret).Data).To(HaveKeyWithValue("client_id", []byte("wiki-2019")))
 	})
 
+	It("tells nothing of what another key of it holds", func(ctx context.Context) {
+		w := servedWorld(ctx)
+		create(ctx, legacy(w, map[string]string{"password": secondBrought, "client_secret": firstBrought}))
+		oc := w.wiki(adopt, func(s *v1alpha1.OAuthClientSpec) {
+			s.Secret.Keys = map[string]v1alpha1.SecretKeyName{"client_id": "password"}
+		})
+		create(ctx, oc)
+		expectClient(ctx, oc, waits("InvalidSecret", "what its key password holds is not the client_id of this OAuthClient, "+w.app+".wiki."))
+		w.expectNothingTold(ctx, oc, firstBrought, secondBrought)
+	})
+
+	It("goes on with what it holds when its OAuthClient is created anew", func(ctx context.Context) {
+		w := servedWorld(ctx)
+		secret := legacy(w, map[string]string{"client_secret": firstBrought})
+		create(ctx, secret)
+		oc := w.wiki(adopt)
+		create(ctx, oc)
+		expectClient(ctx, oc, isReady)
+		w.halt()
+		Expect(k8s.Delete(ctx, oc)).To(Succeed())
+		again := w.wiki(adopt)
+		create(ctx, again)
+		w.start()
+		expectClient(ctx, again, isReady)
+		w.expectMounted(ctx, "legacy", firstBrought)
+		Expect(published(ctx, w.recordOf("wiki")).Digests).To(HaveLen(1))
+		Expect(metav1.GetControllerOf(fetch(ctx, secret)).UID).To(Equal(again.UID))
+	})
+
 	It("is adopted as soon as what is wrong with it is put right", func(ctx context.Context) {
 		w := servedWorld(ctx)
 		oc := w.wiki(adopt)

@@ -158,6 +158,32 @@ var _ = Describe("A client_id of one's own", func() {
 		expectClient(ctx, all[2], isReady)
 	})
 
+	It("is not taken back by one that policy had withdrawn", func(ctx context.Context) {
+		w, first := readyWorld(ctx, withID("shop-app"))
+		elsewhere := first.Spec.RedirectURIs
+		w.allow(ctx, v1alpha1.PolicyRule{Name: "shop", RedirectHosts: []v1alpha1.HostPattern{"shop.example.com"}})
+		expectClient(ctx, first, isWithdrawn("shop.example.com"))
+		second := w.oauthClient("z-second", withID("shop-app"))
+		second.Spec.RedirectURIs = []v1alpha1.RedirectURI{"https://shop.example.com/callback"}
+		create(ctx, second)
+		expectClient(ctx, second, isReady)
+		holds := fetch(ctx, w.recordOf("z-second")).UID
+
+		By("allowing the first again")
+		w.allow(ctx)
+		expectClient(ctx, first, says{"False/ClientIDTaken", "True/SecretWritten", "False/NotAccepted", "False/ClientIDTaken", w.app + "/z-second"})
+		Expect(published(ctx, w.recordOf("wiki")).Withdrawn).To(BeTrue())
+		change(ctx, first, func() { first.Spec.Scopes = []v1alpha1.Scope{"api:write"} })
+		expectClient(ctx, first, says{"False/UnsupportedScope", "True/SecretWritten", "False/NotAccepted", "False/UnsupportedScope", "api:write"})
+		expectClient(ctx, second, isReady)
+		Expect(fetch(ctx, w.recordOf("z-second")).UID).To(Equal(holds))
+
+		By("deleting the second")
+		Expect(k8s.Delete(ctx, second)).To(Succeed())
+		change(ctx, first, func() { first.Spec.Scopes, first.Spec.RedirectURIs = nil, elsewhere })
+		expectClient(ctx, first, isReady)
+	})
+
 	It("is given back by the younger of two records, as a late write of an earlier leader may leave them", func(ctx context.Context) {
 		w, first := readyWorld(ctx, withID("shop-app"))
 		second := w.oauthClient("z-second", withID("shop-app"))

@@ -285,7 +285,7 @@ func (r *clientReconciler) takeOver(ctx context.Context, s *clientScope, old *co
 	taken := old.DeepCopy()
 	own(taken, s.client)
 	if err := r.secrets().update(ctx, taken); err != nil {
-		return err
+		return withoutValue(err, secretValue(old), true)
 	}
 	r.emit(s.client, notice{
 		kind: corev1.EventTypeNormal, reason: "SecretTakenOver", action: "WriteSecret",

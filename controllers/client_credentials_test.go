@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -193,12 +194,28 @@ func TestWithoutValue(t *testing.T) {
 		"denied: " + value.Reveal(),
 		`denied: {"client_secret":"` + base64Of(value.Reveal()) + `"}`,
 	} {
-		if got := withoutValue(errors.New(text), value).Error(); strings.Contains(got, value.Reveal()) || strings.Contains(got, base64Of(value.Reveal())) {
+		if got := withoutValue(errors.New(text), value, false).Error(); strings.Contains(got, value.Reveal()) || strings.Contains(got, base64Of(value.Reveal())) {
 			t.Errorf("%s tells the secret", got)
 		}
 	}
 	harmless := errors.New("exceeded quota")
-	if !errors.Is(withoutValue(harmless, value), harmless) || !errors.Is(withoutValue(harmless, credential.Secret{}), harmless) {
+	if withoutValue(harmless, value, false) != harmless || withoutValue(harmless, credential.Secret{}, true) != harmless {
 		t.Error("a harmless error was withheld")
+	}
+
+	brought := credential.New(`a "quoted" one & more`)
+	denied := func(text string) error {
+		return apierrors.NewForbidden(corev1.Resource("secrets"), "wiki", errors.New(text))
+	}
+	for _, got := range []error{
+		withoutValue(denied(`{"client_secret":"a \"quoted\" one \u0026 more"}`), brought, false),
+		withoutValue(denied("Basic "+base64Of("wiki:"+value.Reveal())), value, true),
+	} {
+		if text := got.Error(); strings.Contains(text, "quoted") || strings.Contains(text, "Basic") || !strings.Contains(text, "Forbidden") {
+			t.Errorf("%q tells too much or too little", text)
+		}
+		if !apierrors.IsForbidden(got) {
+			t.Errorf("%q has lost its kind", got)
+		}
 	}
 }

@@ -46,7 +46,7 @@ func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientSco
 			return err
 		}
 	}
-	digests, err := r.digests(s)
+	digests, err := r.digests(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientSco
 }
 
 // digests are those that the record is to hold.
-func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error) {
+func (r *clientReconciler) digests(ctx context.Context, s *clientScope) ([]registration.Digest, error) {
 	if s.want.Public {
 		return nil, nil
 	}
@@ -79,29 +79,18 @@ func (r *clientReconciler) digests(s *clientScope) ([]registration.Digest, error
 	if s.fromPeople() {
 		return r.broughtDigests(s, accepted)
 	}
-	found := s.problems[v1alpha1.ConditionCredentialsReady]
-	switch {
-	case s.credential.origin != originNone:
-		if i := s.find(accepted, s.credential.value); i >= 0 {
-			return acceptAgain(accepted, i), nil
-		}
-		fresh, err := r.newDigest(s.credential.value, stamp(s.now))
-		if err != nil {
-			return nil, err
-		}
-		fresh.Request = requestOf(s.client)
-		return accept(accepted, fresh), nil
-	case found != nil && found.reason == v1alpha1.ReasonTooManyCredentials:
-		// Let the overlaps begin, so that there will be room. The Secret was read
-		// from the API server. What is not quiet makes room all the same.
-		p := r.retention(s)
-		p.quiet = 0
-		held := s.lastHeld(accepted)
-		next := p.retire(accepted, held, stamp(s.now))
-		s.wake = p.next(next, held, stamp(s.now))
-		return next, nil
+	if s.credential.origin == originNone {
+		return r.digestsMeanwhile(ctx, s, accepted)
 	}
-	return accepted, nil
+	if i := s.find(accepted, s.credential.value); i >= 0 {
+		return acceptAgain(accepted, i), nil
+	}
+	fresh, err := r.newDigest(s.credential.value, stamp(s.now))
+	if err != nil {
+		return nil, err
+	}
+	fresh.Request = requestOf(s.client)
+	return accept(accepted, fresh), nil
 }
 
 // publish writes the record with these digests unless it is so already.

@@ -8,9 +8,12 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
@@ -62,7 +65,7 @@ func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) erro
 			return err
 		}
 		if err := r.putSecret(ctx, s, desired); err != nil {
-			return withoutValue(err, s.credential.value)
+			return withoutValue(err, s.credential.value, hasTemplates(s.client))
 		}
 		r.emit(s.client, secretNotice(s))
 		r.metrics.rotated(s)
@@ -133,25 +136,42 @@ func (r *clientReconciler) deleteOthers(ctx context.Context, s *clientScope) err
 			continue
 		}
 		if err := r.secrets().delete(ctx, &s.secrets[i]); err != nil {
-			return err
+			return withoutValue(err, secretValue(&s.secrets[i]), true)
 		}
 	}
 	return nil
 }
 
 // withoutValue keeps err out of the log if it repeats the secret that was to be
-// written, as an admission webhook's answer might.
-func withoutValue(err error, value credential.Secret) error {
-	if value.IsZero() {
+// written, as an admission webhook's answer might. Only a minted value stands in such
+// an answer as it is, or as a Secret's data: what a template makes of it, or what has
+// to be escaped, is not recognised, so there nothing of an answer is told.
+func withoutValue(err error, value credential.Secret, templates bool) error {
+	if _, ours := asProblem(err); ours || value.IsZero() || isStale(err) {
 		return err
 	}
 	text, plain := []byte(err.Error()), []byte(value.Reveal())
 	encoded := []byte(base64.StdEncoding.EncodeToString(plain))
-	if bytes.Contains(text, plain) || bytes.Contains(text, encoded) {
-		return errors.New("write Secret: the API server's answer is withheld, since it repeats the client secret")
+	if templates || !value.Minted() || bytes.Contains(text, plain) || bytes.Contains(text, encoded) {
+		return withheld{err}
 	}
 	return err
 }
+
+// withheld is an error whose kind can be told, and whose text cannot.
+type withheld struct{ err error }
+
+// Error tells the kind.
+func (w withheld) Error() string {
+	reason := apierrors.ReasonForError(w.err)
+	if reason == metav1.StatusReasonUnknown {
+		reason = "of an unknown kind"
+	}
+	return fmt.Sprintf("write Secret: the error (%s) is withheld, since it may repeat the client secret", reason)
+}
+
+// Unwrap lets the kind be asked for.
+func (w withheld) Unwrap() error { return w.err }
 
 // secretNotice says what has happened to the Secret.
 func secretNotice(s *clientScope) notice {

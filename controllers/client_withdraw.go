@@ -99,7 +99,7 @@ func (r *clientReconciler) deleteOrphans(ctx context.Context, orphans []corev1.S
 			continue
 		}
 		if err := r.secrets().delete(ctx, &orphans[i]); err != nil {
-			return err
+			return withoutValue(err, secretValue(&orphans[i]), true)
 		}
 	}
 	return nil

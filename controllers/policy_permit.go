@@ -64,8 +64,7 @@ func (r *clientReconciler) holdToPolicy(ctx context.Context, s *clientScope) err
 	kept, is := asProblem(err)
 	switch {
 	case err == nil:
-		s.want.Withdrawn = false
-		return nil
+		return r.readmit(ctx, s)
 	case !is:
 		return err
 	case !violates(kept):
@@ -78,6 +77,20 @@ func (r *clientReconciler) holdToPolicy(ctx context.Context, s *clientScope) err
 	kept.message = before + kept.message
 	s.problems.add(kept)
 	return r.withhold(ctx, s, server)
+}
+
+// readmit lets what was withdrawn be registered again, unless another client has got
+// its client_id meanwhile: who is registered with one keeps it.
+func (r *clientReconciler) readmit(ctx context.Context, s *clientScope) error {
+	if !s.want.Withdrawn {
+		return nil
+	}
+	err := r.claim(ctx, s, s.want)
+	if _, taken := asProblem(err); taken {
+		return nil
+	}
+	s.want.Withdrawn = err != nil
+	return err
 }
 
 // holdPaused holds what is registered of a client that is paused to the policy, since

@@ -151,6 +151,11 @@ func shapeOf(oc *v1alpha1.OAuthClient) secretdata.Shape {
 	return shape
 }
 
+// hasTemplates reports whether templates make something of oc's client secret.
+func hasTemplates(oc *v1alpha1.OAuthClient) bool {
+	return oc.Spec.Secret != nil && oc.Spec.Secret.Template != nil
+}
+
 // secretType is the type that oc wants its Secret to have.
 func secretType(oc *v1alpha1.OAuthClient) corev1.SecretType {
 	if oc.Spec.Secret == nil || oc.Spec.Secret.Type == "" {

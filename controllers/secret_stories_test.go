@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -380,6 +382,27 @@ var _ = Describe("The Secret of an earlier OAuthClient", func() {
 		l.elect(ctx).settle(ctx, "wiki")
 		Expect(digestOf(fetch(ctx, l.secret("wiki")))).To(Equal(digestOf(old)))
 		l.isReadyNow(ctx, "wiki")
+	})
+
+	It("tells nothing of what it holds when a webhook refuses the takeover and repeats it", func(ctx context.Context) {
+		l := newLab(ctx)
+		l.join(ctx)
+		oc := l.wiki()
+		create(ctx, oc)
+		l.elect(ctx).settle(ctx, "wiki")
+		l.trusted = false
+		Expect(k8s.Delete(ctx, oc)).To(Succeed())
+		create(ctx, l.wiki())
+		value := string(fetch(ctx, l.secret("wiki")).Data[keyClientSecret])
+		m := l.elect(ctx)
+		m.writer = interceptor.NewClient(k8s, interceptor.Funcs{
+			Update: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.UpdateOption) error {
+				return apierrors.NewForbidden(corev1.Resource("secrets"), o.GetName(), errors.New("not with "+base64Of(value)))
+			},
+		})
+		_, err := m.look(ctx, "wiki")
+		Expect(apierrors.IsForbidden(err)).To(BeTrue())
+		Expect(err.Error()).NotTo(ContainSubstring(base64Of(value)))
 	})
 
 	It("may be deleted by the garbage collector first", func(ctx context.Context) {
