@@ -132,21 +132,38 @@ type login struct {
 	Milliseconds int64    `json:"milliseconds"`
 }
 
-// logIn runs the login client in a new Pod, which must succeed at the first try.
-func logIn(ctx context.Context, args ...string) login {
+// logIn runs the login client in a new Pod that mounts the Secret of that name. It
+// must succeed at the first try.
+func logIn(ctx context.Context, secret string, args ...string) login {
 	GinkgoHelper()
-	pod := loginPod(args)
-	create(ctx, pod)
-	Eventually(func(ctx context.Context) corev1.PodPhase {
-		return get(ctx, pod).Status.Phase
-	}).WithContext(ctx).WithTimeout(loginTimeout).Should(BeElementOf(corev1.PodSucceeded, corev1.PodFailed))
-	text := podLog(ctx, pod, corev1.PodLogOptions{})
+	pod, text := runLogin(ctx, secret, args...)
 	Expect(pod.Status.Phase).To(Equal(corev1.PodSucceeded), text)
 	var l login
 	Expect(json.Unmarshal([]byte(text), &l)).To(Succeed(), text)
 	AddReportEntry("login", text, ReportEntryVisibilityFailureOrVerbose)
 	remove(ctx, pod)
 	return l
+}
+
+// failToLogIn is logIn where that must fail. It returns what the login client says.
+func failToLogIn(ctx context.Context, secret string) string {
+	GinkgoHelper()
+	pod, text := runLogin(ctx, secret)
+	Expect(pod.Status.Phase).To(Equal(corev1.PodFailed), text)
+	AddReportEntry("refused", text, ReportEntryVisibilityFailureOrVerbose)
+	remove(ctx, pod)
+	return text
+}
+
+// runLogin returns the Pod as it ended, and what it printed.
+func runLogin(ctx context.Context, secret string, args ...string) (*corev1.Pod, string) {
+	GinkgoHelper()
+	pod := loginPod(secret, args)
+	create(ctx, pod)
+	Eventually(func(ctx context.Context) corev1.PodPhase {
+		return get(ctx, pod).Status.Phase
+	}).WithContext(ctx).WithTimeout(loginTimeout).Should(BeElementOf(corev1.PodSucceeded, corev1.PodFailed))
+	return pod, podLog(ctx, pod, corev1.PodLogOptions{})
 }
 
 func podLog(ctx context.Context, pod *corev1.Pod, o corev1.PodLogOptions) string {

@@ -18,6 +18,13 @@ import (
 	clientelev1alpha1 "github.com/clientele-dev/clientele/api/v1alpha1"
 )
 
+// diagnoseFailure is for AfterEach.
+func diagnoseFailure(ctx context.Context) {
+	if CurrentSpecReport().Failed() {
+		diagnose(ctx)
+	}
+}
+
 // diagnose prints what there is to see of a failure. Of Secrets it prints the names.
 func diagnose(ctx context.Context) {
 	var servers clientelev1alpha1.AuthorizationServerList

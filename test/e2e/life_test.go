@@ -26,24 +26,20 @@ import (
 // One client's life, in order: each spec begins where the one before it ended.
 var _ = Describe("An OAuthClient", Ordered, func() {
 	var (
-		wiki   = oauthClient()
+		wiki   = oauthClient(clientName)
 		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: appNamespace, Name: clientName}}
 		record = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 			Namespace: systemNamespace, Name: registration.ClientRecordName(appNamespace, clientName),
 		}}
 		first login
 	)
-	AfterEach(func(ctx context.Context) {
-		if CurrentSpecReport().Failed() {
-			diagnose(ctx)
-		}
-	})
+	AfterEach(diagnoseFailure)
 
 	It("becomes a Secret with which a Pod logs a person in", func(ctx context.Context) {
 		awaitReady(ctx, &clientelev1alpha1.AuthorizationServer{ObjectMeta: metav1.ObjectMeta{Name: serverName}})
-		create(ctx, oauthClient())
+		create(ctx, oauthClient(clientName))
 		awaitReady(ctx, wiki)
-		first = logIn(ctx, "-wait="+firstWait.String())
+		first = logIn(ctx, clientName, "-wait="+firstWait.String())
 		Expect(first.ClientID).To(Equal(appNamespace + "." + clientName))
 		Expect(first.Subject).NotTo(BeEmpty())
 		Expect(first.Name).To(Equal("Alice Example"))
@@ -73,12 +69,12 @@ var _ = Describe("An OAuthClient", Ordered, func() {
 			g.Expect(secret.UID).NotTo(Equal(old.UID))
 		}).WithContext(ctx).WithTimeout(5 * time.Second).Should(Succeed())
 		awaitReady(ctx, wiki)
-		Expect(logIn(ctx)).To(beTheSamePersonAndClient(first))
+		Expect(logIn(ctx, clientName)).To(beTheSamePersonAndClient(first))
 	})
 
 	It("is refused by the API server, with the way out, when it is wrong", func(ctx context.Context) {
-		bad := oauthClient()
-		bad.Name, bad.Spec.RedirectURIs = "bad", []clientelev1alpha1.RedirectURI{"http://wiki.example.com/callback"}
+		bad := oauthClient("bad")
+		bad.Spec.RedirectURIs = []clientelev1alpha1.RedirectURI{"http://wiki.example.com/callback"}
 		err := k8s.Create(ctx, bad)
 		Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
 		Expect(err).To(MatchError(And(
@@ -90,7 +86,7 @@ var _ = Describe("An OAuthClient", Ordered, func() {
 	It("survives a restart of the authserver", func(ctx context.Context) {
 		restart(ctx, "authserver")
 		awaitReady(ctx, wiki)
-		after := logIn(ctx)
+		after := logIn(ctx, clientName)
 		Expect(after).To(beTheSamePersonAndClient(first))
 		Expect(after.KeyID).To(Equal(first.KeyID), "tokens from before must stay valid")
 	})
@@ -111,7 +107,7 @@ var _ = Describe("An OAuthClient", Ordered, func() {
 		scaleManager(ctx, 0)
 		DeferCleanup(func(ctx context.Context) { scaleManager(ctx, 1) })
 		restart(ctx, "authserver")
-		Expect(logIn(ctx)).To(beTheSamePersonAndClient(first))
+		Expect(logIn(ctx, clientName)).To(beTheSamePersonAndClient(first))
 	})
 
 	It("takes its record and its Secret along when it is deleted", func(ctx context.Context) {

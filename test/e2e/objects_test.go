@@ -81,9 +81,10 @@ func createPrerequisites(ctx context.Context) {
 	})
 }
 
-func oauthClient() *clientelev1alpha1.OAuthClient {
+// oauthClient is the client of all specs, but for its name.
+func oauthClient(name string) *clientelev1alpha1.OAuthClient {
 	return &clientelev1alpha1.OAuthClient{
-		ObjectMeta: metav1.ObjectMeta{Namespace: appNamespace, Name: clientName},
+		ObjectMeta: metav1.ObjectMeta{Namespace: appNamespace, Name: name},
 		Spec: clientelev1alpha1.OAuthClientSpec{
 			DisplayName:  "Team Wiki",
 			RedirectURIs: []clientelev1alpha1.RedirectURI{redirectURI},
@@ -93,8 +94,9 @@ func oauthClient() *clientelev1alpha1.OAuthClient {
 }
 
 // loginPod is an app as restricted as a namespace can ask for. It trusts the
-// server's CA, mounts the credentials, and runs the login client with args.
-func loginPod(args []string) *corev1.Pod {
+// server's CA, mounts the Secret with the credentials, and runs the login client with
+// args.
+func loginPod(credentials string, args []string) *corev1.Pod {
 	mount := func(name string) corev1.VolumeMount {
 		return corev1.VolumeMount{Name: name, MountPath: "/" + name, ReadOnly: true}
 	}
@@ -127,7 +129,7 @@ func loginPod(args []string) *corev1.Pod {
 				VolumeMounts: []corev1.VolumeMount{mount("credentials"), mount("person"), mount("ca")},
 			}},
 			Volumes: []corev1.Volume{
-				secret("credentials", clientName),
+				secret("credentials", credentials),
 				secret("person", loginPatron),
 				{Name: "ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 					LocalObjectReference: corev1.LocalObjectReference{Name: caName},

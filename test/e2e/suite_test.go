@@ -101,20 +101,25 @@ func refuseToOverwrite(ctx context.Context) {
 		"this cluster has Clientele already, and the suite would remove it: take another cluster, or make undeploy (%v)", err)
 }
 
-// uninstall removes everything in the order that docs/install.md gives.
+// uninstall removes Clientele as make undeploy does: with what is left of the specs'
+// OAuthClients, and with the AuthorizationServer that must not go before them.
 func uninstall(ctx context.Context) {
 	if os.Getenv("E2E_KEEP") == "true" {
 		return
 	}
+	By("uninstalling Clientele")
+	run(exec.CommandContext(ctx, "../../hack/undeploy"))
 	By("removing what the specs made")
 	remove(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: appNamespace}})
-	remove(ctx, &clientelev1alpha1.AuthorizationServer{ObjectMeta: metav1.ObjectMeta{Name: serverName}})
-	By("uninstalling " + manifests)
-	kubectl(ctx, "delete", "--ignore-not-found", "-k", manifests)
 }
 
 func kubectl(ctx context.Context, args ...string) {
 	GinkgoHelper()
-	out, err := exec.CommandContext(ctx, "kubectl", args...).CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), "kubectl %v: %s", args, out)
+	run(exec.CommandContext(ctx, "kubectl", args...))
+}
+
+func run(cmd *exec.Cmd) {
+	GinkgoHelper()
+	out, err := cmd.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%v: %s", cmd.Args, out)
 }
