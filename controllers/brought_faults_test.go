@@ -236,3 +236,28 @@ func TestAcceptLast(t *testing.T) {
 		}
 	}
 }
+
+var _ = Describe("An OAuthClient that comes to bring its secret", func() {
+	It("is not Ready before its Secret holds that, however long a replica takes", func(ctx context.Context) {
+		l := newLab(ctx)
+		l.join(ctx)
+		oc := l.wiki()
+		create(ctx, oc)
+		m := l.elect(ctx)
+		m.settle(ctx, oc.Name)
+		l.isReadyNow(ctx, oc.Name)
+
+		l.ownSecret(ctx, "own", firstBrought)
+		change(ctx, oc, func() { refersTo("own")(&oc.Spec) })
+		for range 3 { // the replica loads nothing meanwhile
+			m.cache.refresh(ctx)
+			_, err := m.look(ctx, oc.Name)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(reasons(fetch(ctx, oc).Status.Conditions, oc.Generation)).To(And(
+				HaveKeyWithValue("CredentialsReady", "False/AwaitingReplicas"), HaveKeyWithValue("Ready", "False/AwaitingReplicas")))
+		}
+		m.settle(ctx, oc.Name)
+		l.isReadyNow(ctx, oc.Name)
+		l.expectMounted(ctx, oc.Name, firstBrought)
+	}, SpecTimeout(time.Minute))
+})

@@ -15,6 +15,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -192,12 +194,19 @@ func (s *clientScope) rotating() bool { return !s.credential.replaces.IsZero() }
 // usable reports whether the app can use the Secret as it is, though another secret
 // may be about to come into it.
 func (s *clientScope) usable() bool {
-	if !s.rotating() {
+	if !s.rotating() || s.credential.origin == originBrought && !s.wasWritten() {
 		return s.holdsCredentials()
 	}
 	meanwhile := *s
 	meanwhile.credential = choice{origin: originHeld, value: s.credential.replaces}
 	return meanwhile.holdsCredentials()
+}
+
+// wasWritten reports whether the Secret has held the credentials of this generation.
+// Where the spec has just come to name a secret, or another, it has not.
+func (s *clientScope) wasWritten() bool {
+	c := apimeta.FindStatusCondition(s.before.Conditions, v1alpha1.ConditionCredentialsReady)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == s.client.Generation
 }
 
 // neededVersion is the version of the record that every replica must have loaded
