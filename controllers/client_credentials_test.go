@@ -199,7 +199,7 @@ func TestWithoutValue(t *testing.T) {
 		}
 	}
 	harmless := errors.New("exceeded quota")
-	if withoutValue(harmless, value, false) != harmless || withoutValue(harmless, credential.Secret{}, true) != harmless {
+	if withoutValue(harmless, value, false).Error() != harmless.Error() || withoutValue(harmless, credential.Secret{}, true).Error() != harmless.Error() {
 		t.Error("a harmless error was withheld")
 	}
 
