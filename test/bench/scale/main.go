@@ -33,7 +33,7 @@ func main() {
 	var s size
 	flag.IntVar(&s.clients, "clients", 10_000, "how many OAuthClients are applied")
 	flag.DurationVar(&s.idle, "idle", time.Minute, "how long the manager is watched while nothing happens")
-	flag.IntVar(&s.changes, "changes", 100, "how often the AuthorizationServer is changed after that")
+	flag.IntVar(&s.changes, "changes", 10, "how often the AuthorizationServer is changed after that")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
