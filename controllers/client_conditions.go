@@ -48,7 +48,7 @@ func (s *clientScope) registeredVerdict() verdict {
 	p := s.problems[v1alpha1.ConditionRegistered]
 	switch {
 	case s.kept() && s.published != nil && s.published.Withdrawn:
-		return no(v1alpha1.ReasonNotAccepted, "The registration is withdrawn, because the client is not allowed: the authserver does not know it.")
+		return no(v1alpha1.ReasonNotAccepted, "The registration is withdrawn, so the authserver does not know the client: see the condition Accepted.")
 	case s.kept() && s.published != nil:
 		return no(v1alpha1.ReasonNotAccepted, "The spec is not registered, because it is not accepted. What was accepted before stays registered.")
 	case s.kept():
