@@ -212,6 +212,6 @@ var _ = Describe("An AuthorizationServer that is deleted", func() {
 		Expect(gone(ctx, server)()).To(BeTrue())
 		w.start()
 		expectClient(ctx, oc, keptAsItWas("NoDefaultAuthorizationServer", "default"))
-		Expect(gone(ctx, w.issuerOf("main"))()).To(BeTrue())
+		Eventually(gone(ctx, w.issuerOf("main"))).Should(BeTrue())
 	})
 })
