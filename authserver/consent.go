@@ -16,28 +16,14 @@ import (
 
 // consentPage asks whether the client may have what it asks for.
 func (s *Server) consentPage(w http.ResponseWriter, r *request) error {
-	p := &params{values: r.Form}
-	v, err := s.openVisit(r, p.one("flow"))
-	if err != nil {
-		return err
-	}
-	who, err := s.visitor(r)
-	if err != nil {
-		return err
-	}
-	do, err := s.decide(r, v, who)
-	if err != nil {
-		return err
-	}
-	if do != stepConsent {
-		return s.proceedAs(w, r, v, who)
-	}
-	page, err := r.newConsentPage(v, who)
-	if err != nil {
-		return err
-	}
-	allowPicture(w, v.client.LogoOrigin())
-	return render(w, http.StatusOK, page)
+	return s.onPage(w, r, stepConsent, func(v visit, who *visitor) error {
+		page, err := r.newConsentPage(v, who)
+		if err != nil {
+			return err
+		}
+		allowPicture(w, v.client.LogoOrigin())
+		return render(w, http.StatusOK, page)
+	})
 }
 
 // consentPost takes the answer: back to the client, with a code or without.

@@ -13,34 +13,20 @@ import (
 // another account. Only then does the client hear of it: an app that is told at once
 // sends its person here again, where they would be signed in as before.
 func (s *Server) deniedPage(w http.ResponseWriter, r *request) error {
-	p := &params{values: r.Form}
-	v, err := s.openVisit(r, p.one("flow"))
-	if err != nil {
-		return err
-	}
-	who, err := s.visitor(r)
-	if err != nil {
-		return err
-	}
-	do, err := s.decide(r, v, who)
-	if err != nil {
-		return err
-	}
-	if do != stepTurnAway {
-		return s.proceedAs(w, r, v, who)
-	}
-	sealed, err := r.seal(v, "")
-	if err != nil {
-		return err
-	}
-	r.code = "not_admitted" // for the log: no client has heard of it yet
-	return render(w, http.StatusForbidden, pages.Denied{
-		Base:      base(r.issuer),
-		Client:    v.client.DisplayName(),
-		Username:  who.person.Username,
-		Action:    r.issuer.Issuer + pathDenied,
-		Flow:      sealed,
-		SwitchURL: r.loginURL(sealed),
+	return s.onPage(w, r, stepTurnAway, func(v visit, who *visitor) error {
+		sealed, err := r.seal(v, "")
+		if err != nil {
+			return err
+		}
+		r.code = "not_admitted" // for the log: no client has heard of it yet
+		return render(w, http.StatusForbidden, pages.Denied{
+			Base:      base(r.issuer),
+			Client:    v.client.DisplayName(),
+			Username:  who.person.Username,
+			Action:    r.issuer.Issuer + pathDenied,
+			Flow:      sealed,
+			SwitchURL: r.loginURL(sealed),
+		})
 	})
 }
 

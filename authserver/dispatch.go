@@ -131,6 +131,28 @@ func (s step) page() string {
 	return pathLogin
 }
 
+// onPage takes up a flow at one of our pages and shows that, if the page is for the
+// step that the flow is at. Otherwise the flow goes on from where it is.
+func (s *Server) onPage(w http.ResponseWriter, r *request, at step, show func(visit, *visitor) error) error {
+	p := &params{values: r.Form}
+	v, err := s.openVisit(r, p.one("flow"))
+	if err != nil {
+		return err
+	}
+	who, err := s.visitor(r)
+	if err != nil {
+		return err
+	}
+	do, err := s.decide(r, v, who)
+	if err != nil {
+		return err
+	}
+	if do != at {
+		return s.proceedAs(w, r, v, who)
+	}
+	return show(v, who)
+}
+
 // decide is next, with its facts looked up. who may be nil.
 func (s *Server) decide(r *request, v visit, who *visitor) (step, error) {
 	k := facts{now: r.now}
