@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -132,17 +133,25 @@ var _ = Describe("What the manager tells", func() {
 // gather is every counter, and the count of every histogram, by name and labels.
 func (w *world) gather() map[string]float64 {
 	GinkgoHelper()
+	got := map[string]float64{}
+	w.eachMetric(func(name string, m *dto.Metric) {
+		got[name] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+	})
+	return got
+}
+
+// eachMetric calls do with every metric, under its name and the values of its labels.
+func (w *world) eachMetric(do func(name string, m *dto.Metric)) {
+	GinkgoHelper()
 	families, err := w.metrics.Gather()
 	Expect(err).NotTo(HaveOccurred())
-	got := map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			name := f.GetName()
 			for _, l := range m.GetLabel() {
 				name += " " + l.GetValue()
 			}
-			got[name] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			do(name, m)
 		}
 	}
-	return got
 }

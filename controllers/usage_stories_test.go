@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
@@ -263,19 +264,11 @@ var _ = Describe("The metrics of the caches", func() {
 // gauges is every gauge, by name and labels.
 func (w *world) gauges() map[string]float64 {
 	GinkgoHelper()
-	families, err := w.metrics.Gather()
-	Expect(err).NotTo(HaveOccurred())
 	got := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			name := f.GetName()
-			for _, l := range m.GetLabel() {
-				name += " " + l.GetValue()
-			}
-			if m.GetGauge() != nil {
-				got[name] = m.GetGauge().GetValue()
-			}
+	w.eachMetric(func(name string, m *dto.Metric) {
+		if m.GetGauge() != nil {
+			got[name] = m.GetGauge().GetValue()
 		}
-	}
+	})
 	return got
 }
