@@ -63,8 +63,8 @@ func (s *Server) allow(w http.ResponseWriter, r *request, v visit) error {
 		return s.proceedAs(w, r, v, who)
 	}
 	if err := s.store.Allow(r.Context(), store.Consent{
-		Issuer: r.issuer.Name, Subject: who.Subject, ClientID: v.client.ID(), ClientUID: v.client.UID(),
-		Scopes: v.flow.Scopes, GivenAt: r.now,
+		Issuer: r.issuer.Name, Subject: who.Subject, Provider: who.Provider, PersonID: who.PersonID,
+		ClientID: v.client.ID(), ClientUID: v.client.UID(), Scopes: v.flow.Scopes, GivenAt: r.now,
 	}); err != nil {
 		return unavailable(fmt.Errorf("keep consent: %w", err))
 	}

@@ -6,6 +6,9 @@
 // RFC 7591's client metadata in camelCase. The types hold no behaviour beyond
 // defaults; what a spec means is decided in controllers.
 //
+// OAuthSession, OAuthGrant and OAuthConsent are what the authserver writes, in the
+// system namespace, for people to read and to delete.
+//
 // +kubebuilder:object:generate=true
 // +groupName=clientele.dev
 package v1alpha1

@@ -17,6 +17,9 @@ func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&OAuthClient{}, &OAuthClientList{},
 		&AuthorizationServer{}, &AuthorizationServerList{},
+		&OAuthSession{}, &OAuthSessionList{},
+		&OAuthGrant{}, &OAuthGrantList{},
+		&OAuthConsent{}, &OAuthConsentList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -25,6 +25,10 @@ var (
 	ErrReused = errors.New("counter has advanced")
 )
 
+// Skew is by how much the clocks of two replicas, and of a store, may differ. A
+// tombstone stays for that much longer than its code.
+const Skew = 30 * time.Second
+
 // Session is a person's signed-in browser.
 type Session struct {
 	// ID is a random name; the browser holds it sealed.
@@ -66,10 +70,13 @@ type Grant struct {
 	ExpiresAt time.Time
 }
 
-// Consent is what a person has allowed a client to have.
+// Consent is what a person has allowed a client to have. Issuer, Subject and ClientID
+// are its name; Provider and PersonID tell an administrator who that is.
 type Consent struct {
 	Issuer    string
 	Subject   string
+	Provider  string
+	PersonID  string
 	ClientID  string
 	ClientUID string
 	Scopes    []string
@@ -119,4 +126,21 @@ type Store interface {
 	Consent(ctx context.Context, issuer, subject, clientID string) (Consent, error)
 	// Forget takes the consent back. Forgetting one that does not exist is no error.
 	Forget(ctx context.Context, issuer, subject, clientID string) error
+}
+
+// Sweeper is a Store that keeps what is over until it is told to forget it.
+type Sweeper interface {
+	Store
+	// Sweep forgets a page of what is over, tombstones included: no more than about
+	// page records, in one bounded step. It returns how many of each kind went, and
+	// whether there may be more. Any number of callers may sweep at a time; it is only
+	// wasteful.
+	Sweep(ctx context.Context, page int) (Swept, error)
+}
+
+// Swept is what one Sweep did.
+type Swept struct {
+	Sessions, Grants int
+	// More says that another Sweep would find something at once.
+	More bool
 }
