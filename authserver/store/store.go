@@ -5,7 +5,8 @@
 // is a handful of atomic verbs; what they mean for a client is decided by the
 // caller. Nothing is ever stored for a person who has not signed in.
 //
-// Implementations pass storetest. No record holds a token, a code or a secret.
+// Implementations pass storetest. No record holds a token, a code or a secret. Times
+// are kept to the microsecond at least, and what is finer is cut off, never rounded up.
 package store
 
 import (
@@ -59,7 +60,7 @@ type Grant struct {
 	AuthTime  time.Time
 	// Counter numbers the refresh token that is valid now: 0 for the first one.
 	Counter int
-	// AdvancedAt is when Counter last changed.
+	// AdvancedAt is when Counter last changed, or when the code was redeemed.
 	AdvancedAt time.Time
 	// IssuedAt is when the code was issued.
 	IssuedAt time.Time
@@ -86,7 +87,8 @@ type Consent struct {
 // Store keeps sessions, grants and consents. All methods may be called
 // concurrently; each is one atomic step. Issuers share nothing. A record is there
 // before its ExpiresAt, and not at it or after, by the store's own clock. Slices are
-// copied in and out.
+// copied in and out. A verb whose context has ended before it is called is an error,
+// and does nothing.
 type Store interface {
 	// CreateSession keeps s. Its ID must be new: where one of that ID lives, it is an
 	// error, and the one that lives stays as it is.
@@ -132,9 +134,11 @@ type Store interface {
 type Sweeper interface {
 	Store
 	// Sweep forgets a page of what is over, tombstones included: no more than about
-	// page records, in one bounded step. It returns how many of each kind went, and
-	// whether there may be more. Any number of callers may sweep at a time; it is only
-	// wasteful.
+	// page records of each kind, in one bounded step. It returns how many of each kind
+	// went, and whether there may be more. Nothing goes before it has been over for
+	// Skew, and no tombstone before its code has; where all has been swept, nothing is
+	// left that has been over for two hours. Any number of callers may sweep at a time;
+	// it is only wasteful.
 	Sweep(ctx context.Context, page int) (Swept, error)
 }
 

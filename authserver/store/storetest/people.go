@@ -22,19 +22,25 @@ func (f *fixture) session(id string) store.Session {
 }
 
 func (f *fixture) wantSession(ctx context.Context, want store.Session) error {
-	got, err := f.Session(ctx, want.Issuer, want.ID)
-	if err != nil {
-		return fail("Session(%q, %q) = %v, want the session", want.Issuer, want.ID, err)
-	}
-	if describeSession(got) != describeSession(want) {
-		return fail("Session = %s, want %s", describeSession(got), describeSession(want))
+	for _, s := range f.all {
+		got, err := s.Session(ctx, want.Issuer, want.ID)
+		if err != nil {
+			return fail("Session(%q, %q) = %v, want the session", want.Issuer, want.ID, err)
+		}
+		if describeSession(got) != describeSession(want) {
+			return fail("Session = %s, want %s", describeSession(got), describeSession(want))
+		}
 	}
 	return nil
 }
 
 func (f *fixture) wantNoSession(ctx context.Context, s store.Session) error {
-	_, err := f.Session(ctx, s.Issuer, s.ID)
-	return wantError("Session", err, store.ErrNotFound)
+	var errs []error
+	for _, replica := range f.all {
+		_, err := replica.Session(ctx, s.Issuer, s.ID)
+		errs = append(errs, wantError("Session", err, store.ErrNotFound))
+	}
+	return errors.Join(errs...)
 }
 
 var sessionChecks = []check{
@@ -123,25 +129,31 @@ func sessionsEnd(ctx context.Context, f *fixture) error {
 // consent is one that is given now.
 func (f *fixture) consent(scopes ...string) store.Consent {
 	return store.Consent{
-		Issuer: issuer, Subject: "subject", ClientID: "docs.wiki", ClientUID: "uid-1",
-		Scopes: scopes, GivenAt: f.clock.Now(),
+		Issuer: issuer, Subject: "subject", Provider: "staff", PersonID: "person",
+		ClientID: "docs.wiki", ClientUID: "uid-1", Scopes: scopes, GivenAt: f.clock.Now(),
 	}
 }
 
 func (f *fixture) wantConsent(ctx context.Context, want store.Consent) error {
-	got, err := f.Consent(ctx, want.Issuer, want.Subject, want.ClientID)
-	if err != nil {
-		return fail("Consent = %v, want %s", err, describeConsent(want))
-	}
-	if describeConsent(got) != describeConsent(want) {
-		return fail("Consent = %s, want %s", describeConsent(got), describeConsent(want))
+	for _, s := range f.all {
+		got, err := s.Consent(ctx, want.Issuer, want.Subject, want.ClientID)
+		if err != nil {
+			return fail("Consent = %v, want %s", err, describeConsent(want))
+		}
+		if describeConsent(got) != describeConsent(want) {
+			return fail("Consent = %s, want %s", describeConsent(got), describeConsent(want))
+		}
 	}
 	return nil
 }
 
 func (f *fixture) wantNoConsent(ctx context.Context, c store.Consent) error {
-	_, err := f.Consent(ctx, c.Issuer, c.Subject, c.ClientID)
-	return wantError("Consent", err, store.ErrNotFound)
+	var errs []error
+	for _, s := range f.all {
+		_, err := s.Consent(ctx, c.Issuer, c.Subject, c.ClientID)
+		errs = append(errs, wantError("Consent", err, store.ErrNotFound))
+	}
+	return errors.Join(errs...)
 }
 
 var consentChecks = []check{

@@ -28,6 +28,8 @@ type op struct {
 	scopes          []string
 	// from is relative to the counter that the model knows.
 	from int
+	// on is the replica that does it, of however many there are.
+	on int
 	// wait is a time to let pass; codeLife and life are of what begins.
 	wait, codeLife, life time.Duration
 }
@@ -35,8 +37,8 @@ type op struct {
 // String is how a failing run is reported.
 func (o op) String() string {
 	switch o.verb {
-	case "wait":
-		return fmt.Sprintf("wait(%v)", o.wait)
+	case "wait", "sweep":
+		return fmt.Sprintf("%s(%v)", o.verb, o.wait)
 	case "restart":
 		return "restart()"
 	case "issue", "create":
@@ -52,7 +54,8 @@ func (o op) String() string {
 // verbs are what may happen, each as often as it is likely.
 var verbs = strings.Fields(`issue issue issue redeem redeem redeem redeem grant grant grant
 	advance advance advance advance advance revoke revoke end-code end-grant wait wait
-	create create session session session end-session allow allow allow consent consent forget`)
+	create create session session session end-session allow allow allow consent consent forget
+	sweep sweep delete`)
 
 // generate returns n operations. Names wander slowly through an endless space, so
 // that something is done to the living most of the time.
@@ -65,7 +68,7 @@ func generate(seed uint64, n int) []op {
 		o := op{
 			verb: pick(verbs...), issuer: pick(issuer, issuer, other), id: fmt.Sprint(i/60 + r.IntN(4)),
 			subject: pick("ann", "bob"), client: pick("docs.wiki", "docs.shop"), uid: pick("uid-1", "uid-1", "uid-2"),
-			from: [...]int{0, 0, 0, -1, 1}[r.IntN(5)],
+			from: [...]int{0, 0, 0, -1, 1}[r.IntN(5)], on: r.IntN(6),
 			wait: seconds(6), codeLife: seconds(60), life: seconds(120),
 		}
 		for _, s := range []string{"openid", "profile", "email", "groups"} {
@@ -73,8 +76,11 @@ func generate(seed uint64, n int) []op {
 				o.scopes = append(o.scopes, s)
 			}
 		}
-		if r.IntN(400) == 0 {
+		switch r.IntN(400) {
+		case 0:
 			o.verb = "restart"
+		case 1: // long enough for any sweep
+			o.verb, o.wait = "wait", o.life*100
 		}
 		ops[i] = o
 	}
@@ -151,8 +157,13 @@ func (r *run) do(ctx context.Context, o op) (got string, want []string) {
 	case "end-code", "end-grant":
 		r.goToEnd(o)
 	case "restart":
-		r.restart()
+		r.clock.Advance(time.Second)
+		r.restartOne(o.on)
 		r.model.restart(r.clock.Now())
+	case "sweep":
+		return r.doSweep(ctx, o)
+	case "delete":
+		return r.doDelete(o)
 	case "redeem", "grant", "advance", "revoke":
 		return r.doGrant(ctx, o)
 	case "create", "session", "end-session":
@@ -161,6 +172,28 @@ func (r *run) do(ctx context.Context, o op) (got string, want []string) {
 		return r.doConsent(ctx, o)
 	}
 	return "", done
+}
+
+// doSweep sweeps on a replica whose clock is ahead by as much as it may be. For those
+// who use the store it is as if nothing had happened.
+func (r *run) doSweep(ctx context.Context, o op) (got string, want []string) {
+	sweeper, ok := r.on(o.on).(store.Sweeper)
+	if !ok {
+		return "", done
+	}
+	now := r.clock.Now()
+	r.clock.Set(now.Add(store.Skew - justNot))
+	_, err := sweeper.Sweep(ctx, 1+int(o.wait/time.Second))
+	r.clock.Set(now)
+	return outcome(err, ""), []string{outcomeOK}
+}
+
+func (r *run) doDelete(o op) (got string, want []string) {
+	if r.backend.DeleteByHand == nil {
+		return "", done
+	}
+	r.model.revoke(o.key())
+	return outcome(r.backend.DeleteByHand(r.t, r.on(o.on), o.issuer, o.id), ""), []string{outcomeOK}
 }
 
 func (o op) key() string { return o.issuer + "/" + o.id }
@@ -199,19 +232,19 @@ func (r *run) doGrant(ctx context.Context, o op) (got string, want []string) {
 		if !ok {
 			return "", done
 		}
-		return outcome(r.Redeem(ctx, g), ""), []string{r.model.redeem(g, now)}
+		return outcome(r.on(o.on).Redeem(ctx, g), ""), []string{r.model.redeem(g, now)}
 	case "grant":
-		g, err := r.Grant(ctx, o.issuer, o.id)
+		g, err := r.on(o.on).Grant(ctx, o.issuer, o.id)
 		return outcome(err, describeGrant(g)), r.model.grant(o.key(), now)
 	case "revoke":
 		r.model.revoke(o.key())
-		return outcome(r.Revoke(ctx, o.issuer, o.id), ""), []string{outcomeOK}
+		return outcome(r.on(o.on).Revoke(ctx, o.issuer, o.id), ""), []string{outcomeOK}
 	}
 	from := o.from
 	if g := r.model.grants[o.key()]; g != nil {
 		from += g.Counter
 	}
-	g, err := r.Advance(ctx, o.issuer, o.id, from, now)
+	g, err := r.on(o.on).Advance(ctx, o.issuer, o.id, from, now)
 	return outcome(err, describeGrant(g)), r.model.advance(o.key(), from, now)
 }
 
@@ -225,28 +258,28 @@ func (r *run) doSession(ctx context.Context, o op) (got string, want []string) {
 		r.used[o.key()] = true
 		s := r.session(o.id)
 		s.Issuer, s.ExpiresAt = o.issuer, now.Add(o.life)
-		return outcome(r.CreateSession(ctx, s), ""), []string{r.model.createSession(s, now)}
+		return outcome(r.on(o.on).CreateSession(ctx, s), ""), []string{r.model.createSession(s, now)}
 	case "end-session":
 		delete(r.model.sessions, o.key())
-		return outcome(r.EndSession(ctx, o.issuer, o.id), ""), []string{outcomeOK}
+		return outcome(r.on(o.on).EndSession(ctx, o.issuer, o.id), ""), []string{outcomeOK}
 	}
-	s, err := r.Session(ctx, o.issuer, o.id)
+	s, err := r.on(o.on).Session(ctx, o.issuer, o.id)
 	return outcome(err, describeSession(s)), []string{r.model.session(o.key(), now)}
 }
 
 func (r *run) doConsent(ctx context.Context, o op) (got string, want []string) {
 	c := store.Consent{
-		Issuer: o.issuer, Subject: o.subject, ClientID: o.client, ClientUID: o.uid,
-		Scopes: o.scopes, GivenAt: r.clock.Now(),
+		Issuer: o.issuer, Subject: o.subject, Provider: "staff", PersonID: "person " + o.subject,
+		ClientID: o.client, ClientUID: o.uid, Scopes: o.scopes, GivenAt: r.clock.Now(),
 	}
 	switch o.verb {
 	case "allow":
 		r.model.allow(c)
-		return outcome(r.Allow(ctx, c), ""), []string{outcomeOK}
+		return outcome(r.on(o.on).Allow(ctx, c), ""), []string{outcomeOK}
 	case "forget":
 		delete(r.model.consents, consentKey(c))
-		return outcome(r.Forget(ctx, o.issuer, o.subject, o.client), ""), []string{outcomeOK}
+		return outcome(r.on(o.on).Forget(ctx, o.issuer, o.subject, o.client), ""), []string{outcomeOK}
 	}
-	kept, err := r.Consent(ctx, o.issuer, o.subject, o.client)
+	kept, err := r.on(o.on).Consent(ctx, o.issuer, o.subject, o.client)
 	return outcome(err, describeConsent(kept)), []string{r.model.consent(consentKey(c))}
 }

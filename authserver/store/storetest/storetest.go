@@ -25,11 +25,23 @@ type Backend struct {
 	Open func(t testing.TB, clock *Clock) store.Store
 	// Reopen returns the store as a new process finds it, after the one that had
 	// opened old has died without a word.
+	// Others that are open on the same data go on.
 	Reopen func(t testing.TB, clock *Clock, old store.Store) store.Store
+	// Another returns a second store on the same data, as another replica has one. All
+	// checks are then run with any step on any of several. It is nil where every store
+	// has its own data.
+	Another func(t testing.TB, clock *Clock, first store.Store) store.Store
+	// DeleteByHand deletes the record of a grant, or nothing if there is none, as an
+	// administrator does that goes around the store. It is nil where nobody can.
+	DeleteByHand func(t testing.TB, s store.Store, issuer, id string) error
+	// Count returns how many records of sessions and grants are kept, tombstones and
+	// what is over included. It is nil where nobody can tell.
+	Count func(t testing.TB, s store.Store) int
 	// Durable says that Reopen brings everything back. Other stores may have
 	// forgotten everything, but honour no code that was issued before.
 	Durable bool
-	// Steps is how many random operations are tried against the model; 0 means 5000.
+	// Steps is how many random operations are tried against the model; 0 means 5000. A
+	// slow store may choose fewer.
 	Steps int
 	// Seed begins the random operations; 0 means a new one for each run.
 	Seed uint64
@@ -81,9 +93,10 @@ type Clock struct {
 	now time.Time
 }
 
-// NewClock returns a Clock at a moment without fractions of a second, since some
-// stores keep none.
-func NewClock() *Clock { return &Clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} }
+// NewClock returns a Clock at a moment with microseconds, which every store keeps.
+func NewClock() *Clock {
+	return &Clock{now: time.Date(2026, 3, 1, 12, 0, 0, int(123456*time.Microsecond), time.UTC)}
+}
 
 // Now is the clock's time.
 func (c *Clock) Now() time.Time {
@@ -106,7 +119,7 @@ const (
 	issuer  = "default"
 	other   = "other"
 	crowd   = 100 // goroutines in a race
-	justNot = time.Millisecond
+	justNot = time.Microsecond
 	// patience is how often something is tried that a good store does at once.
 	patience = 1000
 
@@ -115,24 +128,45 @@ const (
 	sessionLife = 8 * time.Hour
 )
 
-// fixture is an empty store, and what checks say about stores.
+// fixture is an empty store, and what checks say about stores. Its verbs go to one
+// replica after the other.
 type fixture struct {
-	store.Store
+	*replicas
 
-	t       testing.TB // only to open stores
+	t       testing.TB // only for the backend
 	backend Backend
 	clock   *Clock
 }
 
 func newFixture(t testing.TB, b Backend) *fixture {
 	clock := NewClock()
-	return &fixture{Store: b.Open(t, clock), t: t, backend: b, clock: clock}
+	first := b.Open(t, clock)
+	f := &fixture{replicas: &replicas{all: []store.Store{first}}, t: t, backend: b, clock: clock}
+	for b.Another != nil && len(f.all) < 3 {
+		f.all = append(f.all, b.Another(t, clock, first))
+	}
+	return f
 }
 
-// restart lets a second pass and replaces the store by what a new process sees.
+// restart lets a second pass and replaces every replica by what a new process sees.
 func (f *fixture) restart() {
 	f.clock.Advance(time.Second)
-	f.Store = f.backend.Reopen(f.t, f.clock, f.Store)
+	for i := range f.all {
+		f.restartOne(i)
+	}
+}
+
+func (f *fixture) restartOne(i int) {
+	i %= len(f.all)
+	f.all[i] = f.backend.Reopen(f.t, f.clock, f.all[i])
+}
+
+// deleteByHand goes around the store.
+func (f *fixture) deleteByHand(issuer, id string) error {
+	if err := f.backend.DeleteByHand(f.t, f.any(), issuer, id); err != nil {
+		return fail("DeleteByHand(%q, %q) = %v, want success", issuer, id, err)
+	}
+	return nil
 }
 
 // grant is one for a code that is issued now, with every field set.
@@ -141,7 +175,7 @@ func (f *fixture) grant(id string) store.Grant {
 	return store.Grant{
 		ID: id, Issuer: issuer, ClientID: "docs.wiki", ClientUID: "uid-1",
 		Subject: "subject of " + id, Provider: "staff", PersonID: "person of " + id,
-		Scopes: []string{"openid", "profile"}, AuthTime: now.Add(-time.Minute), IssuedAt: now,
+		Scopes: []string{"openid", "profile"}, AuthTime: now.Add(-time.Minute), AdvancedAt: now, IssuedAt: now,
 		CodeExpiresAt: now.Add(codeLife), ExpiresAt: now.Add(grantLife),
 	}
 }
@@ -154,21 +188,30 @@ func (f *fixture) redeemed(ctx context.Context, g store.Grant) (store.Grant, err
 	return g, nil
 }
 
-// wantGrant compares what Grant returns.
+// wantGrant compares what Grant returns, on every replica.
 func (f *fixture) wantGrant(ctx context.Context, want store.Grant) error {
-	got, err := f.Grant(ctx, want.Issuer, want.ID)
-	if err != nil {
-		return fail("Grant(%q, %q) = %v, want the grant", want.Issuer, want.ID, err)
+	var errs []error
+	for _, s := range f.all {
+		got, err := s.Grant(ctx, want.Issuer, want.ID)
+		if err != nil {
+			errs = append(errs, fail("Grant(%q, %q) = %v, want the grant", want.Issuer, want.ID, err))
+			continue
+		}
+		errs = append(errs, sameGrant("Grant", got, want))
 	}
-	return sameGrant("Grant", got, want)
+	return errors.Join(errs...)
 }
 
 // wantNoGrant is for a grant that everyone must be refused, for one of the given
-// reasons.
+// reasons, on every replica.
 func (f *fixture) wantNoGrant(ctx context.Context, g store.Grant, reasons ...error) error {
-	_, err := f.Grant(ctx, g.Issuer, g.ID)
-	_, advanced := f.Advance(ctx, g.Issuer, g.ID, g.Counter, f.clock.Now())
-	return errors.Join(wantError("Grant", err, reasons...), wantError("Advance", advanced, reasons...))
+	var errs []error
+	for _, s := range f.all {
+		_, err := s.Grant(ctx, g.Issuer, g.ID)
+		_, advanced := s.Advance(ctx, g.Issuer, g.ID, g.Counter, f.clock.Now())
+		errs = append(errs, wantError("Grant", err, reasons...), wantError("Advance", advanced, reasons...))
+	}
+	return errors.Join(errs...)
 }
 
 // failure is a difference between what a store does and what it should do.
