@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
+	"github.com/clientele-dev/clientele/test/bench/procs"
 )
 
 const (
@@ -35,7 +36,7 @@ func (st *stage) applyAll(ctx context.Context, clients int, limit float64) error
 	if err != nil {
 		return err
 	}
-	busy, err := children()
+	busy, err := procs.Children()
 	if err != nil {
 		return err
 	}
@@ -103,14 +104,14 @@ func (st *stage) awaitReady(ctx context.Context, clients int) error {
 }
 
 // sayCPU tells who used how much CPU since before.
-func (st *stage) sayCPU(before map[string]usage) error {
-	after, err := children()
+func (st *stage) sayCPU(before map[string]procs.Usage) error {
+	after, err := procs.Children()
 	if err != nil {
 		return err
 	}
 	var used []string
 	for _, name := range slices.Sorted(maps.Keys(after)) {
-		used = append(used, fmt.Sprintf("%s %.1f", name, (after[name].cpu-before[name].cpu).Seconds()))
+		used = append(used, fmt.Sprintf("%s %.1f", name, (after[name].CPU-before[name].CPU).Seconds()))
 	}
 	st.say("CPU seconds used: %s.", strings.Join(used, ", "))
 	return nil
@@ -118,7 +119,7 @@ func (st *stage) sayCPU(before map[string]usage) error {
 
 func (st *stage) sayMemory() error {
 	u, err := st.manager.usage()
-	st.say("The manager's memory: %d MiB, at its peak %d MiB (goal: under %d MiB).", u.rss>>20, u.peak>>20, goalMemory>>20)
+	st.say("The manager's memory: %d MiB, at its peak %d MiB (goal: under %d MiB).", u.RSS>>20, u.Peak>>20, goalMemory>>20)
 	return err
 }
 
@@ -140,7 +141,7 @@ func (st *stage) watchIdle(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	st.say("\nWhile nothing happened for %s, the manager sent %d writes (goal: 0) and used %.2f s of CPU. It runs without an election here; the Lease of one is written every 2 seconds. All writes of everybody, of which the Leases' are the authserver's heartbeat:",
-		d, after-before, (used.cpu - busy.cpu).Seconds())
+		d, after-before, (used.CPU - busy.CPU).Seconds())
 	total.since(all).say(st, 1)
 	return st.sayMemory()
 }
@@ -190,7 +191,7 @@ func (st *stage) changeServer(ctx context.Context, s size) error {
 	looked := after.sum(looks, "controller", "oauthclient") - began.sum(looks, "controller", "oauthclient")
 	st.say("\n%d changes of policy and name on the AuthorizationServer of %d OAuthClients: until the manager was quiet again, half took up to %s and the longest %s. For each change it looked at %.0f OAuthClients and used %.2f s of CPU. Writes, of which this program's are the patches of authorizationservers:",
 		s.changes, s.clients, took[len(took)/2].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond),
-		looked/float64(s.changes), (used.cpu-busy.cpu).Seconds()/float64(s.changes))
+		looked/float64(s.changes), (used.CPU-busy.CPU).Seconds()/float64(s.changes))
 	total.since(before).say(st, s.clients)
 	return st.sayMemory()
 }

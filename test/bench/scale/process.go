@@ -6,15 +6,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/clientele-dev/clientele/test/bench/procs"
 )
 
 // process is the manager or the authserver.
@@ -73,81 +72,7 @@ func (p *process) alive() error {
 	}
 }
 
-// usage is what a process has used.
-type usage struct {
-	cpu time.Duration
-	// rss is what it has of the memory now, peak the most that it had, in bytes.
-	rss, peak int64
-}
-
-func (p *process) usage() (usage, error) { return usageOf(p.cmd.Process.Pid) }
-
-// ticks is how many of /proc's clock ticks make a second, on every Linux that Go
-// runs on.
-const ticks = 100
-
-func usageOf(pid int) (usage, error) {
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-	if err != nil {
-		return usage{}, fmt.Errorf("read what a process has used, which takes Linux: %w", err)
-	}
-	fields := statFields(stat)
-	if len(fields) < 13 {
-		return usage{}, errors.New("/proc has a stat of another form")
-	}
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	status, err3 := os.ReadFile(filepath.Join(dir, "status"))
-	u := usage{cpu: time.Duration(user+system) * time.Second / ticks}
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(line, ":")
-		kilobytes, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-		switch name {
-		case "VmRSS":
-			u.rss = kilobytes << 10
-		case "VmHWM":
-			u.peak = kilobytes << 10
-		}
-	}
-	return u, errors.Join(err1, err2, err3)
-}
-
-// statFields are the fields of a stat from the process's state on, which is the
-// third: the name before it may hold anything.
-func statFields(stat []byte) []string {
-	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-}
-
-// children are this process's, and what each has used, by name.
-func children() (map[string]usage, error) {
-	all, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]usage{}
-	for _, path := range all {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		fields := statFields(stat)
-		if len(fields) < 2 || fields[1] != strconv.Itoa(os.Getpid()) {
-			continue
-		}
-		name := string(stat[bytes.IndexByte(stat, '(')+1 : bytes.LastIndexByte(stat, ')')])
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil {
-			return nil, err
-		}
-		if found[name], err = usageOf(pid); err != nil {
-			return nil, err
-		}
-	}
-	self, err := usageOf(os.Getpid())
-	found["this program"] = self
-	return found, err
-}
+func (p *process) usage() (procs.Usage, error) { return procs.Of(p.cmd.Process.Pid) }
 
 // quiet waits until the manager has nothing to do: its queue is empty and nothing
 // has been reconciled for a moment.
