@@ -12,41 +12,42 @@ import (
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/keys"
+	"github.com/clientele-dev/clientele/test/bench/codeflow"
 )
 
 // BenchmarkCodeFlow is a sign-in at an app by a person who has signed in and
 // consented before: two requests, one write, two signatures, of which the access
 // token's is ES256.
 func BenchmarkCodeFlow(b *testing.B) {
-	each(b, func(b *testing.B, s *server, alg string, c int) {
-		a, err := newApp(s, alg, "openid", "profile", "email", "groups")
+	each(b, func(b *testing.B, s *codeflow.Server, alg string, c int) {
+		a, err := codeflow.NewApp(s, alg, "openid", "profile", "email", "groups")
 		if err != nil {
 			b.Fatal(err)
 		}
 		measure(b, s, work{
 			unit: "flow", units: "flows", workers: c, floor: 2*floor().exchange + floor().es256 + floor().sign[alg],
-			do: func(int) error { _, err := a.flow(); return err },
+			do: func(int) error { _, err := a.Flow(); return err },
 		})
 	})
 }
 
 // BenchmarkRefresh rotates refresh tokens, one grant for each worker.
 func BenchmarkRefresh(b *testing.B) {
-	each(b, func(b *testing.B, s *server, alg string, c int) {
-		a, err := newApp(s, alg, "openid", "profile", "email", "groups", "offline_access")
+	each(b, func(b *testing.B, s *codeflow.Server, alg string, c int) {
+		a, err := codeflow.NewApp(s, alg, "openid", "profile", "email", "groups", "offline_access")
 		if err != nil {
 			b.Fatal(err)
 		}
 		latest := make([]string, c)
 		for i := range latest {
-			if latest[i], err = a.flow(); err != nil {
+			if latest[i], err = a.Flow(); err != nil {
 				b.Fatal(err)
 			}
 		}
 		measure(b, s, work{
 			unit: "refresh", units: "refreshes", workers: c, floor: floor().exchange + floor().es256 + floor().sign[alg],
 			do: func(worker int) (err error) {
-				latest[worker], err = a.refresh(latest[worker])
+				latest[worker], err = a.Refresh(latest[worker])
 				return err
 			},
 		})
@@ -60,7 +61,7 @@ func BenchmarkDiscovery(b *testing.B) {
 		b.Run(fmt.Sprintf("c=%d", c), func(b *testing.B) {
 			measure(b, s, work{
 				unit: "request", units: "requests", workers: c, floor: floor().exchange,
-				do: func(int) error { _, err := s.fetch(s.Issuer + "/.well-known/openid-configuration"); return err },
+				do: func(int) error { _, err := s.Fetch(s.Issuer + "/.well-known/openid-configuration"); return err },
 			})
 		})
 	}
@@ -69,7 +70,7 @@ func BenchmarkDiscovery(b *testing.B) {
 var concurrency = []int{1, 8, 32}
 
 // each runs f for both algorithms of ID tokens, at each concurrency.
-func each(b *testing.B, f func(b *testing.B, s *server, alg string, c int)) {
+func each(b *testing.B, f func(b *testing.B, s *codeflow.Server, alg string, c int)) {
 	for _, alg := range []string{keys.RS256, keys.ES256} {
 		b.Run("idToken="+alg, func(b *testing.B) {
 			s := newServer(b, alg)
@@ -80,14 +81,14 @@ func each(b *testing.B, f func(b *testing.B, s *server, alg string, c int)) {
 	}
 }
 
-func newServer(b *testing.B, alg string) *server {
+func newServer(b *testing.B, alg string) *codeflow.Server {
 	b.Helper()
 	s, err := start(alg)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		if err := s.stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			b.Error(err)
 		}
 	})
@@ -105,8 +106,8 @@ type work struct {
 
 // measure does w b.N times and reports the rate, the server's CPU, that CPU in
 // multiples of the floor, and the time that 99 of 100 stay within.
-func measure(b *testing.B, s *server, w work) {
-	before, err := s.cpu()
+func measure(b *testing.B, s *codeflow.Server, w work) {
+	before, err := s.CPU()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func measure(b *testing.B, s *server, w work) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	after, err := s.cpu()
+	after, err := s.CPU()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,12 +12,12 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/keys"
 	"github.com/clientele-dev/clientele/authserver/seal"
+	"github.com/clientele-dev/clientele/test/bench/codeflow"
 )
 
 // floors are the CPU costs of what no authorization server can do without.
@@ -41,7 +41,7 @@ func BenchmarkFloor(b *testing.B) {
 		s := newServer(b, keys.ES256)
 		measure(b, s, work{
 			unit: "request", units: "requests", workers: 8, floor: floor().exchange,
-			do: func(int) error { _, err := s.fetch(s.Control + "/bare"); return err },
+			do: func(int) error { _, err := s.Fetch(s.Control + "/bare"); return err },
 		})
 	})
 	for _, f := range []struct {
@@ -51,14 +51,14 @@ func BenchmarkFloor(b *testing.B) {
 		{"RS256", signature(keys.RS256)}, {"ES256", signature(keys.ES256)}, {"SHA256", digest}, {"seal", sealing()},
 	} {
 		b.Run(f.name, func(b *testing.B) {
-			before := used()
+			before := codeflow.Used()
 			for range b.N {
 				if err := f.do(); err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(1000*milliseconds(used()-before)/float64(b.N), "µs")
+			b.ReportMetric(1000*milliseconds(codeflow.Used()-before)/float64(b.N), "µs")
 		})
 	}
 }
@@ -85,7 +85,7 @@ func signature(alg string) func() error {
 
 // digest is the check of a client secret.
 func digest() error {
-	sink = sha256.Sum256([]byte(clientSecret))
+	sink = sha256.Sum256([]byte(codeflow.ClientSecret))
 	return nil
 }
 
@@ -113,23 +113,14 @@ func sealing() func() error {
 // not a benchmark, since one cannot run in another.
 func per(f func() error) time.Duration {
 	const long = 300 * time.Millisecond
-	n, before := 0, used()
-	for used()-before < long {
+	n, before := 0, codeflow.Used()
+	for codeflow.Used()-before < long {
 		if err := f(); err != nil {
 			panic(err)
 		}
 		n++
 	}
-	return (used() - before) / time.Duration(n)
-}
-
-// used is the CPU that this process has used so far.
-func used() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return (codeflow.Used() - before) / time.Duration(n)
 }
 
 // exchange measures the server's CPU for bare requests, eight at a time.
@@ -139,14 +130,14 @@ func exchange() time.Duration {
 	if err != nil {
 		panic(err)
 	}
-	defer func() { _ = s.stop() }()
-	w := work{workers: 8, do: func(int) error { _, err := s.fetch(s.Control + "/bare"); return err }}
+	defer func() { _ = s.Stop() }()
+	w := work{workers: 8, do: func(int) error { _, err := s.Fetch(s.Control + "/bare"); return err }}
 	if _, err := w.run(requests / 10); err != nil { // warm up
 		panic(err)
 	}
-	before, err1 := s.cpu()
+	before, err1 := s.CPU()
 	_, err2 := w.run(requests)
-	after, err3 := s.cpu()
+	after, err3 := s.CPU()
 	if err1 != nil || err2 != nil || err3 != nil {
 		panic("measuring bare requests failed")
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/clientele-dev/clientele/authserver/keys"
+	"github.com/clientele-dev/clientele/test/bench/codeflow"
 )
 
 // parts are what a flow's CPU is spent on. A stack belongs to the first part of
@@ -77,8 +78,8 @@ func profileOf(alg string) (*profile.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.stop() }()
-	a, err := newApp(s, alg, "openid", "profile", "email", "groups")
+	defer func() { _ = s.Stop() }()
+	a, err := codeflow.NewApp(s, alg, "openid", "profile", "email", "groups")
 	if err != nil {
 		return nil, err
 	}
@@ -89,13 +90,13 @@ func profileOf(alg string) (*profile.Profile, error) {
 			if done.Load() {
 				return io.EOF
 			}
-			_, err := a.flow()
+			_, err := a.Flow()
 			return err
 		}}
 		_, err := w.run(1 << 20)
 		failed <- err
 	}()
-	raw, err := s.fetch(s.Control + "/profile")
+	raw, err := s.Fetch(s.Control + "/profile")
 	done.Store(true)
 	if werr := <-failed; werr != io.EOF { //nolint:errorlint // it is the very one above
 		return nil, fmt.Errorf("flows under the profiler: %w", werr)

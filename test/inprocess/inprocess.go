@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package inprocess makes an authorization server of records that a test gives it:
-// the real one, with local users and the memory store, and without Kubernetes.
+// the real one, with local users, and without the manager.
 package inprocess
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/clientele-dev/clientele/authserver/identity/users"
 	"github.com/clientele-dev/clientele/authserver/keys"
 	"github.com/clientele-dev/clientele/authserver/registry"
+	"github.com/clientele-dev/clientele/authserver/store"
 	"github.com/clientele-dev/clientele/authserver/store/memory"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -33,6 +34,8 @@ type Options struct {
 	IDTokenAlg string
 	// Clients are completed where they are empty; see Client.
 	Clients []registration.Client
+	// Store keeps sessions, grants and consents; nil means in memory.
+	Store store.Store
 	// Log gets one record per request; nil means that nobody reads it.
 	Log *slog.Logger
 }
@@ -76,7 +79,10 @@ func New(o Options) (http.Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return authserver.New(authserver.Config{Registry: known, Store: memory.New(nil), Log: o.Log})
+	if o.Store == nil {
+		o.Store = memory.New(nil)
+	}
+	return authserver.New(authserver.Config{Registry: known, Store: o.Store, Log: o.Log})
 }
 
 func newIssuer(o Options) (*registry.Issuer, error) {

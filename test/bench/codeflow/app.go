@@ -1,7 +1,7 @@
 // Copyright 2026 The Clientele Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package bench
+package codeflow
 
 import (
 	"context"
@@ -25,9 +25,9 @@ import (
 // enough to see that they are good, and seldom enough to leave the CPU to the server.
 const verifyEvery = 20
 
-// app drives flows as a client would, for a person who has signed in and consented.
-type app struct {
-	server *server
+// App drives flows as a client would, for a person who has signed in and consented.
+type App struct {
+	server *Server
 	oauth  oauth2.Config
 	// cookie is that of the person's browser.
 	cookie   string
@@ -35,8 +35,8 @@ type app struct {
 	flows    atomic.Int64
 }
 
-// newApp signs the person in, once.
-func newApp(s *server, alg string, scopes ...string) (*app, error) {
+// NewApp signs the person in, once. alg is what signs ID tokens.
+func NewApp(s *Server, alg string, scopes ...string) (*App, error) {
 	ctx := context.Background()
 	provider, err := oidc.NewProvider(ctx, s.Issuer)
 	if err != nil {
@@ -44,10 +44,10 @@ func newApp(s *server, alg string, scopes ...string) (*app, error) {
 	}
 	endpoint := provider.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInHeader
-	a := &app{
+	a := &App{
 		server: s,
 		oauth: oauth2.Config{
-			ClientID: "team.bench", ClientSecret: clientSecret, Endpoint: endpoint, RedirectURL: redirectURI, Scopes: scopes,
+			ClientID: "team.bench", ClientSecret: ClientSecret, Endpoint: endpoint, RedirectURL: redirectURI, Scopes: scopes,
 		},
 		verifier: provider.Verifier(&oidc.Config{ClientID: "team.bench", SupportedSigningAlgs: []string{alg}}),
 	}
@@ -81,9 +81,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// flow is a whole code flow: to the authorization endpoint and, with the code, to
+// Flow is a whole code flow: to the authorization endpoint and, with the code, to
 // the token endpoint. It returns the refresh token, if there is one.
-func (a *app) flow() (string, error) {
+func (a *App) Flow() (string, error) {
 	verifier, nonce := oauth2.GenerateVerifier(), rand.Text()
 	code, err := a.authorize(verifier, nonce)
 	if err != nil {
@@ -104,7 +104,7 @@ func (a *app) flow() (string, error) {
 	return tokens.RefreshToken, nil
 }
 
-func (a *app) authorize(verifier, nonce string) (string, error) {
+func (a *App) authorize(verifier, nonce string) (string, error) {
 	to := a.oauth.AuthCodeURL(rand.Text(), oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier))
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, to, nil)
 	if err != nil {
@@ -125,8 +125,8 @@ func (a *app) authorize(verifier, nonce string) (string, error) {
 	return back.Query().Get("code"), nil
 }
 
-// refresh trades a refresh token for the next one.
-func (a *app) refresh(token string) (string, error) {
+// Refresh trades a refresh token for the next one.
+func (a *App) Refresh(token string) (string, error) {
 	tokens, err := a.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 	return tokens.RefreshToken, err
 }
@@ -136,7 +136,7 @@ type tokens struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
-func (a *app) token(form url.Values) (tokens, error) {
+func (a *App) token(form url.Values) (tokens, error) {
 	var t tokens
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, a.oauth.Endpoint.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -154,22 +154,4 @@ func (a *app) token(form url.Values) (tokens, error) {
 		return t, fmt.Errorf("POST /token: %s: %s %w", resp.Status, body, err)
 	}
 	return t, json.Unmarshal(body, &t)
-}
-
-// fetch gets a URL.
-func (s *server) fetch(to string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, to, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := s.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("GET %s: %s", to, resp.Status)
-	}
-	return body, err
 }
