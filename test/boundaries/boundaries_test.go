@@ -36,6 +36,7 @@ var layout = []string{
 	ours + "authserver/registry/kube",
 	ours + "authserver/seal",
 	ours + "authserver/store",
+	ours + "authserver/store/guard",
 	ours + "authserver/store/memory",
 	ours + "authserver/store/storetest",
 	ours + "authserver/token",
