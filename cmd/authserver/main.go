@@ -29,7 +29,6 @@ import (
 	"github.com/clientele-dev/clientele/authserver/identity/users"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/authserver/registry/kube"
-	"github.com/clientele-dev/clientele/authserver/store/memory"
 	"github.com/clientele-dev/clientele/internal/userfile"
 )
 
@@ -62,12 +61,22 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	known, watcher, err := newWatcher(o, log, metrics)
+	cluster, err := newCluster(o.kubeconfig)
 	if err != nil {
 		return err
 	}
+	known, watcher, err := newWatcher(o, cluster, log, metrics)
+	if err != nil {
+		return err
+	}
+	kept, err := openStore(o, metrics)
+	if err != nil {
+		return err
+	}
+	defer kept.close()
+	log.Info("Keeping sessions, grants and consents", "store", o.store)
 	handler, err := authserver.New(authserver.Config{
-		Registry: known, Store: memory.New(nil), Used: watcher.Used, Log: log, Registerer: metrics,
+		Registry: known, Store: kept.guarded, Used: watcher.Used, Log: log, Registerer: metrics,
 	})
 	if err != nil {
 		return err
@@ -76,19 +85,21 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	return p.run(ctx)
 }
 
-// newWatcher returns an empty registry and what fills it from the system namespace.
-func newWatcher(o options, log *slog.Logger, metrics prometheus.Registerer) (*registry.Registry, *kube.Watcher, error) {
-	config, err := clusterConfig(o.kubeconfig)
+// newCluster is the way to the API server for all that this process wants of it.
+func newCluster(kubeconfig string) (*rest.Config, error) {
+	config, err := clusterConfig(kubeconfig)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--kubeconfig: %w", err)
+		return nil, fmt.Errorf("--kubeconfig: %w", err)
 	}
 	// A Lease that waits in the client's own queue lapses.
 	config.QPS = -1
 	config.UserAgent = "clientele-authserver"
-	if err := noticeDeadConnections(); err != nil {
-		return nil, nil, err
-	}
-	client, err := kubernetes.NewForConfig(config)
+	return config, noticeDeadConnections()
+}
+
+// newWatcher returns an empty registry and what fills it from the system namespace.
+func newWatcher(o options, cluster *rest.Config, log *slog.Logger, metrics prometheus.Registerer) (*registry.Registry, *kube.Watcher, error) {
+	client, err := kubernetes.NewForConfig(cluster)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--kubeconfig: %w", err)
 	}

@@ -25,10 +25,23 @@ type options struct {
 	certFile     string
 	keyFile      string
 
+	// store is where sessions, grants and consents are: one of the constants below.
+	store           string
+	postgresURIFile string
+	sessionCache    time.Duration
+	maxRequests     int
+
 	shutdownDelay time.Duration
 	logLevel      string
 	logFormat     string
 }
+
+// What --store can be.
+const (
+	storeKubernetes = "kubernetes"
+	storePostgres   = "postgres"
+	storeMemory     = "memory"
+)
 
 func parseOptions(args []string, getenv func(string) string, output io.Writer) (options, error) {
 	var o options
@@ -42,6 +55,10 @@ func parseOptions(args []string, getenv func(string) string, output io.Writer) (
 	f.StringVar(&o.opsAddress, "ops-address", ":8081", "`address` of /healthz, /readyz and /metrics, which the public must not reach")
 	f.StringVar(&o.certFile, "tls-cert-file", "", "`file` with the certificate chain (PEM); read again when it changes, and may appear later")
 	f.StringVar(&o.keyFile, "tls-key-file", "", "`file` with the certificate's private key (PEM)")
+	f.StringVar(&o.store, "store", storeMemory, "where sessions, grants and consents are kept: kubernetes, for objects in the system namespace; postgres; or memory, for a single replica that forgets everything when it ends")
+	f.StringVar(&o.postgresURIFile, "postgres-uri-file", "", "`file` with the URI of the database for --store=postgres; read again for each new connection, so that a new password needs no restart")
+	f.DurationVar(&o.sessionCache, "session-cache", 5*time.Second, "for how long at most a session that was ended at another replica is still good at this one; 0 asks the store each time")
+	f.IntVar(&o.maxRequests, "max-requests", 1000, "how many requests for pages, and how many of clients, are answered at a time; more are told to come back")
 	f.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on serving after being told to stop, while load balancers take notice")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
@@ -66,6 +83,11 @@ func (o *options) complete() error {
 		return errors.New("nothing to serve on: set --http-address, or --https-address with --tls-cert-file and --tls-key-file")
 	case o.shutdownDelay < 0:
 		return errors.New("--shutdown-delay is negative")
+	case o.maxRequests < 1:
+		return errors.New("--max-requests is less than 1")
+	}
+	if err := o.checkStore(); err != nil {
+		return err
 	}
 	if o.replica == "" {
 		name, err := os.Hostname()
@@ -73,6 +95,25 @@ func (o *options) complete() error {
 			return fmt.Errorf("--replica-name: %w", err)
 		}
 		o.replica = name
+	}
+	return nil
+}
+
+func (o *options) checkStore() error {
+	// Beyond it, a person who was signed out elsewhere would wonder.
+	const longest = 5 * time.Minute
+	switch o.store {
+	case storeKubernetes, storePostgres, storeMemory:
+	default:
+		return fmt.Errorf("--store: %q is none of kubernetes, postgres and memory", o.store)
+	}
+	switch {
+	case o.store == storePostgres && o.postgresURIFile == "":
+		return errors.New("--store=postgres needs --postgres-uri-file")
+	case o.store != storePostgres && o.postgresURIFile != "":
+		return fmt.Errorf("--postgres-uri-file is for --store=postgres, not for --store=%s", o.store)
+	case o.sessionCache < 0 || o.sessionCache > longest:
+		return fmt.Errorf("--session-cache is not between 0 and %s", longest)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ func TestParseOptions_Defaults(t *testing.T) {
 	}
 	want := options{
 		namespace: "clientele-system", replica: host, httpAddress: ":8080", httpsAddress: ":8443", opsAddress: ":8081",
+		store: "memory", sessionCache: 5 * time.Second, maxRequests: 1000,
 		shutdownDelay: 5 * time.Second, logLevel: "info", logFormat: "json",
 	}
 	if o != want || o.serveTLS() {
@@ -40,17 +41,24 @@ func TestParseOptions_Defaults(t *testing.T) {
 
 func TestParseOptions_Refused(t *testing.T) {
 	for args, want := range map[string]string{
-		"--namespace=":                       "--namespace",
-		"--ops-address=":                     "--ops-address",
-		"--tls-cert-file=/c":                 "--tls-key-file",
-		"--tls-key-file=/k":                  "--tls-cert-file",
-		"--http-address=":                    "--http-address",
-		"--http-address= --https-address=":   "--http-address",
-		"--shutdown-delay=-1s":               "--shutdown-delay",
-		"--shutdown-delay=soon":              "shutdown-delay",
-		"--replica-name=x serve":             `"serve"`,
-		"--nothing":                          "nothing",
-		"--http-address= --tls-cert-file=/c": "go together",
+		"--namespace=":                          "--namespace",
+		"--ops-address=":                        "--ops-address",
+		"--tls-cert-file=/c":                    "--tls-key-file",
+		"--tls-key-file=/k":                     "--tls-cert-file",
+		"--http-address=":                       "--http-address",
+		"--http-address= --https-address=":      "--http-address",
+		"--shutdown-delay=-1s":                  "--shutdown-delay",
+		"--shutdown-delay=soon":                 "shutdown-delay",
+		"--replica-name=x serve":                `"serve"`,
+		"--nothing":                             "nothing",
+		"--http-address= --tls-cert-file=/c":    "go together",
+		"--store=etcd":                          "--store",
+		"--store=":                              "--store",
+		"--store=postgres":                      "--postgres-uri-file",
+		"--store=memory --postgres-uri-file=/u": "--postgres-uri-file",
+		"--session-cache=-1s":                   "--session-cache",
+		"--session-cache=1h":                    "--session-cache",
+		"--max-requests=0":                      "--max-requests",
 	} {
 		if _, err := parseOptions(strings.Fields(args), os.Getenv, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", args, err, want)
@@ -62,6 +70,10 @@ func TestParseOptions_Refused(t *testing.T) {
 	args := []string{"--http-address=", "--tls-cert-file=/c", "--tls-key-file=/k"}
 	if o, err := parseOptions(args, os.Getenv, io.Discard); err != nil || !o.serveTLS() {
 		t.Errorf("https alone: %v", err)
+	}
+	args = []string{"--store=postgres", "--postgres-uri-file=/u", "--session-cache=0"}
+	if o, err := parseOptions(args, os.Getenv, io.Discard); err != nil || o.postgresURIFile != "/u" || o.sessionCache != 0 {
+		t.Errorf("postgres: %+v, %v", o, err)
 	}
 }
 
