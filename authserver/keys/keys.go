@@ -8,6 +8,7 @@
 package keys
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -52,6 +53,11 @@ type Key struct {
 	Secret []byte `json:"secret"`
 	// Starts is when the key comes into use. It is published before.
 	Starts time.Time `json:"starts"`
+	// Keep is the longest time that something which this key made can live: the longest
+	// that the schedule said while the key was in use. What was made keeps its end when
+	// a lifetime is shortened or the client that had a longer one is withdrawn, and so
+	// must the key. Zero, from a version that did not note it, is what the schedule says.
+	Keep time.Duration `json:"keep,omitzero"`
 }
 
 // String keeps the secret out of every message.
@@ -180,12 +186,16 @@ func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, err
 	}
 	for _, kind := range kinds {
 		old := s.Of(kind)
-		kept := dropExpired(old, now, p.keep(kind))
+		kept := dropExpired(old, now, p)
+		if raiseKeep(kept, now, p) {
+			changed = true
+		}
 		if starts, due := nextStart(kept, now, p); due {
 			k, err := mint(kind, starts, random)
 			if err != nil {
 				return s, false, err
 			}
+			k.Keep = p.keep(kind)
 			kept = append(kept, k)
 			changed = true
 		}
@@ -203,14 +213,14 @@ func (s Set) Next(now time.Time, p Schedule) time.Time {
 	next := now.Add(p.Interval)
 	for _, kind := range kinds {
 		all := s.Of(kind)
-		if _, due := nextStart(all, now, p); due {
+		if _, due := nextStart(all, now, p); due || raiseKeep(slices.Clone(all), now, p) {
 			return now
 		}
 		if mintAt := newest(all, now, p).Starts.Add(p.Interval - p.Lead); mintAt.Before(next) {
 			next = mintAt
 		}
 		if len(all) > 1 {
-			if dropAt := all[1].Starts.Add(p.keep(kind)); dropAt.Before(next) {
+			if dropAt := dropAt(all, p); dropAt.Before(next) {
 				next = dropAt
 			}
 		}
@@ -220,11 +230,31 @@ func (s Set) Next(now time.Time, p Schedule) time.Time {
 
 // dropExpired leaves out every key whose successor started so long ago that
 // nothing it made can be alive.
-func dropExpired(all []Key, now time.Time, keep time.Duration) []Key {
-	for len(all) > 1 && !all[1].Starts.Add(keep).After(now) {
+func dropExpired(all []Key, now time.Time, p Schedule) []Key {
+	for len(all) > 1 && !dropAt(all, p).After(now) {
 		all = all[1:]
 	}
 	return slices.Clone(all)
+}
+
+// dropAt is when nothing that the first of several keys made is alive any more.
+func dropAt(all []Key, p Schedule) time.Time {
+	return all[1].Starts.Add(cmp.Or(all[0].Keep, p.keep(all[0].Kind)))
+}
+
+// raiseKeep notes the schedule's lifetime at the keys that it is longer for than what
+// they have noted, and reports whether there was one. Those that were replaced some
+// time ago made nothing that lives so long: some time, because a replica may have made
+// something by a new lifetime just before.
+func raiseKeep(all []Key, now time.Time, p Schedule) bool {
+	raised := false
+	for i := range all {
+		replaced := i+1 < len(all) && !all[i+1].Starts.Add(p.Lead).After(now)
+		if keep := p.keep(all[i].Kind); !replaced && all[i].Keep < keep {
+			all[i].Keep, raised = keep, true
+		}
+	}
+	return raised
 }
 
 // newest is the key that the schedule goes by: the last one, but for those that lie

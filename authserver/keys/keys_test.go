@@ -32,7 +32,7 @@ var (
 func scheduled(kind string, starts ...time.Duration) Set {
 	var s Set
 	for i, d := range starts {
-		s.Keys = append(s.Keys, Key{ID: fmt.Sprintf("%s-%d", kind, i), Kind: kind, Starts: start.Add(d)})
+		s.Keys = append(s.Keys, Key{ID: fmt.Sprintf("%s-%d", kind, i), Kind: kind, Starts: start.Add(d), Keep: schedule.keep(kind)})
 	}
 	return s
 }
@@ -91,6 +91,108 @@ func TestRotate_Schedule(t *testing.T) {
 				t.Errorf("changed = %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// TestRotate_Keep: a key is kept for the longest lifetime that the schedule had while
+// it was in use, and the schedule of later has no say in that.
+func TestRotate_Keep(t *testing.T) {
+	longer, shorter := schedule, schedule
+	longer.KeepSealing, shorter.KeepSealing = 90*day, time.Hour
+	two := []time.Duration{0, 30 * day}
+	tests := []struct {
+		name     string
+		schedule Schedule
+		keys     []time.Duration
+		noted    time.Duration
+		now      time.Duration
+		want     string // starts after, and what is noted
+	}{
+		{"minted", schedule, nil, 0, 0, "0s+1440h0m0s"},
+		{"of an older version", schedule, two[:1], 0, day, "0s+1440h0m0s"},
+		{"in use when a lifetime grows", longer, two[:1], 60 * day, day, "0s+2160h0m0s"},
+		{"published and not in use yet", longer, two, 60 * day, 29 * day, "0s+2160h0m0s 720h0m0s+2160h0m0s"},
+		{"replaced just before", longer, two, 60 * day, 31 * day, "0s+2160h0m0s 720h0m0s+2160h0m0s"},
+		{"replaced long before", longer, two, 60 * day, 32 * day, "0s+1440h0m0s 720h0m0s+2160h0m0s"},
+		{"and dropped when it would have been", longer, two, 60 * day, 90 * day, "720h0m0s+2160h0m0s 2208h0m0s+2160h0m0s"},
+		{"in use when a lifetime is cut", shorter, two[:1], 60 * day, day, "0s+1440h0m0s"},
+		{"replaced when a lifetime is cut", shorter, two, 60 * day, 57 * day, "0s+1440h0m0s 720h0m0s+1440h0m0s"},
+		{"of an older version, when a lifetime is cut", shorter, two, 0, 33 * day, "720h0m0s+1h0m0s"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := scheduled(Seal, tt.keys...)
+			for i := range before.Keys {
+				before.Keys[i].Keep = tt.noted
+			}
+			before.Keys = append(before.Keys, scheduled(RS256, tt.now).Keys...) // never due
+			before.Keys = append(before.Keys, scheduled(ES256, tt.now).Keys...)
+			if next := before.Next(start.Add(tt.now-1), tt.schedule); next.After(start.Add(tt.now)) && tt.want != noted(before) {
+				t.Errorf("Next = %v, want %v", next, start.Add(tt.now))
+			}
+			after, _, err := before.Rotate(start.Add(tt.now), tt.schedule, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := noted(after); got != tt.want {
+				t.Errorf("Rotate = %s, want %s", got, tt.want)
+			}
+			if again, changed, err := after.Rotate(start.Add(tt.now), tt.schedule, nil); changed || err != nil {
+				t.Errorf("second Rotate = %s, %v, want no change", noted(again), err)
+			}
+		})
+	}
+}
+
+// noted are the starts of the sealing keys, and for how long each is kept.
+func noted(s Set) string {
+	var out []string
+	for _, k := range s.Of(Seal) {
+		out = append(out, k.Starts.Sub(start).String()+"+"+k.Keep.String())
+	}
+	return strings.Join(out, " ")
+}
+
+// TestRotate_LifetimesChange lets lifetimes grow and shrink at random for years. As
+// long as every change is followed by a Rotate, what was made is never without its key
+// before the end that it was given, and the set stays bounded.
+func TestRotate_LifetimesChange(t *testing.T) {
+	first := minted(t, start)
+	for seed := range uint64(20) {
+		r, s, p := rand.New(rand.NewPCG(seed, 1)), first, schedule
+		type made struct {
+			by    string
+			until time.Time
+		}
+		var live []made
+		now := start
+		for range 500 {
+			if r.IntN(4) == 0 {
+				p.KeepSealing = time.Hour + time.Duration(r.Int64N(int64(100*day)))
+			}
+			// Signing keys are slow to make: these are always young.
+			for i := range s.Keys {
+				if s.Keys[i].Kind != Seal {
+					s.Keys[i].Starts, s.Keys[i].Keep = now, p.keep(s.Keys[i].Kind)
+				}
+			}
+			var err error
+			if s, _, err = s.Rotate(now, p, nil); err != nil {
+				t.Fatal(err)
+			}
+			live = slices.DeleteFunc(live, func(m made) bool { return !now.Before(m.until) })
+			for _, m := range live {
+				if !slices.ContainsFunc(s.Keys, func(k Key) bool { return k.ID == m.by }) {
+					t.Fatalf("seed %d: the key %s is gone at %v, before %v", seed, m.by, now, m.until)
+				}
+			}
+			k, _ := s.Active(Seal, now)
+			live = append(live, made{k.ID, now.Add(p.KeepSealing)})
+			if n := len(s.Of(Seal)); n > 7 {
+				t.Fatalf("seed %d: %d sealing keys", seed, n)
+			}
+			now = now.Add(time.Duration(r.Int64N(int64(5 * day))))
+		}
 	}
 }
 

@@ -34,6 +34,9 @@ func (s *store) putClient(e *secret, o *corev1.Secret) error {
 		return nil
 	}
 	before, had := e.claim, e.client != nil
+	if had && e.client.OwnLifetimes() != client.OwnLifetimes() || !had && client.OwnLifetimes() != (registration.ClientLifetimes{}) {
+		nudge(s.keysChanged) // keys note for how long they are needed
+	}
 	e.claim, e.client, e.created = c, client, created
 	if all := s.claimants[c]; !slices.Contains(all, e) {
 		s.claimants[c] = append(all, e)

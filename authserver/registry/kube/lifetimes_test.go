@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clientele-dev/clientele/authserver/seal"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
 
@@ -53,5 +54,59 @@ func TestStore_KeysOutliveClients(t *testing.T) {
 	f.event(f.Update, at(11, clientSecret(long)))
 	if got := keptFor(); got != serverRecord("default").Lifetimes.RefreshToken {
 		t.Errorf("without the setting, keys are kept for refresh tokens of %v", got)
+	}
+}
+
+// TestRotator_KeepsWhatWasGivenLonger: what was sealed while a lifetime was longer is
+// good until the end that it was given, whatever has become of that lifetime since.
+func TestRotator_KeepsWhatWasGivenLonger(t *testing.T) {
+	const day = 24 * time.Hour
+	patient := clientRecord("patient", "first")
+	patient.Lifetimes.RefreshToken = 90 * day
+	sessions := serverRecord("default", func(r *registration.Server) { r.Lifetimes.Session = 90 * day })
+	for name, c := range map[string]struct{ longer, shorter func(by admin) }{
+		"a client of its own lifetime goes": {
+			func(by admin) { by.create(clientSecret(patient)) },
+			func(by admin) { by.delete(registration.ClientRecordName("shop", "patient")) },
+		},
+		"a record of a later release comes": {
+			func(by admin) { by.create(clientSecret(patient)) },
+			func(by admin) {
+				o := clientSecret(patient)
+				by.delete(o.Name)
+				o.Data[registration.KeyClient] = []byte(`{"version":99}`)
+				by.create(o)
+			},
+		},
+		"sessions are cut": {
+			func(by admin) { by.update(serverSecret(sessions)) },
+			func(by admin) { by.update(serverSecret(serverRecord("default"))) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, a *api, by admin) {
+				k, other := a.replica(t, "one").keep(t), a.replica(t, "two").keep(t)
+				settle(time.Second)
+				c.longer(by)
+				settle(time.Second)
+				sealed, err := k.issuer().Box.Seal(seal.RefreshToken, "grant", time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				settle(15 * time.Minute) // within which a replica notes it
+				c.shorter(by)
+				for range 89 {
+					settle(day)
+					var got string
+					if err := other.issuer().Box.Open(seal.RefreshToken, sealed, &got); err != nil {
+						t.Fatalf("what was sealed for 90 days is not good at %v: %v", time.Now(), err)
+					}
+				}
+				settle(60 * day)
+				if err := other.issuer().Box.Open(seal.RefreshToken, sealed, new(string)); err == nil {
+					t.Error("the key is kept for good")
+				}
+			})
+		})
 	}
 }
