@@ -11,6 +11,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -50,6 +53,10 @@ func New() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	start, err := writeStart(dir, filepath.Join(assets, "kube-apiserver"))
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	no := false
 	s := &Server{dir: dir, env: &envtest.Environment{
 		UseExistingCluster:      &no, // whatever the environment says
@@ -58,7 +65,7 @@ func New() (*Server, error) {
 		ErrorIfCRDPathMissing:   true,
 		ControlPlaneStopTimeout: stopTimeout,
 	}}
-	s.env.ControlPlane.APIServer = &envtest.APIServer{CertDir: dir}
+	s.env.ControlPlane.APIServer = &envtest.APIServer{CertDir: dir, Path: start}
 	if s.Config, err = s.env.Start(); err != nil {
 		return nil, errors.Join(err, s.End())
 	}
@@ -78,6 +85,33 @@ func (s *Server) Halt() error {
 		return fmt.Errorf("halt the API server: %w", err)
 	}
 	return nil
+}
+
+// Kill is Halt without a warning: whatever the API server was doing stays half done.
+func (s *Server) Kill() error {
+	text, err := os.ReadFile(filepath.Join(s.dir, pidFile))
+	if err != nil {
+		return fmt.Errorf("kill the API server: %w", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("kill the API server: %w", err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill the API server: %w", err)
+	}
+	return s.Halt() // envtest takes notice
+}
+
+// pidFile holds the API server's process number. envtest does not tell it.
+const pidFile = "pid"
+
+// writeStart writes a program that becomes the API server and says under which number.
+func writeStart(dir, binary string) (string, error) {
+	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+	program := "#!/bin/sh\necho $$ >" + quote(filepath.Join(dir, pidFile)) + "\nexec " + quote(binary) + " \"$@\"\n"
+	path := filepath.Join(dir, "start")
+	return path, os.WriteFile(path, []byte(program), 0o700)
 }
 
 // end stops a process until it is gone. The first error says only that it had to be

@@ -14,7 +14,7 @@ import (
 
 // What was written is there when the API server is back, for whoever has the way to
 // it that it had.
-func TestServer_HaltAndResume(t *testing.T) {
+func TestServer_ComesBack(t *testing.T) {
 	s, err := New()
 	if err != nil {
 		t.Fatal(err)
@@ -32,19 +32,24 @@ func TestServer_HaltAndResume(t *testing.T) {
 	if _, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
-	if err := s.Halt(); err != nil {
-		t.Fatal(err)
-	}
-	halted := time.Since(began)
-	if _, err := maps.Get(t.Context(), "kept", metav1.GetOptions{}); err == nil {
-		t.Error("an API server that was halted answers")
-	}
-	if err := s.Resume(); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("halted within %s, back %s after that", halted.Round(time.Millisecond), (time.Since(began) - halted).Round(time.Millisecond))
-	if _, err := maps.Get(t.Context(), "kept", metav1.GetOptions{}); err != nil {
-		t.Error(err)
+	for _, way := range []struct {
+		name string
+		end  func() error
+	}{{"halted", s.Halt}, {"killed", s.Kill}} {
+		began := time.Now()
+		if err := way.end(); err != nil {
+			t.Fatal(err)
+		}
+		ended := time.Since(began)
+		if _, err := maps.Get(t.Context(), "kept", metav1.GetOptions{}); err == nil {
+			t.Errorf("an API server that was %s answers", way.name)
+		}
+		if err := s.Resume(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s within %s, back %s after that", way.name, ended.Round(time.Millisecond), (time.Since(began) - ended).Round(time.Millisecond))
+		if _, err := maps.Get(t.Context(), "kept", metav1.GetOptions{}); err != nil {
+			t.Error(err)
+		}
 	}
 }
