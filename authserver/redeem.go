@@ -37,7 +37,9 @@ func (s *Server) redeemCode(r *request, client *registry.Client, req tokenReques
 	if err != nil {
 		return nil, serverError(err)
 	}
-	switch err := s.store.Redeem(r.Context(), grant); {
+	// The write does not depend on the caller's patience: a thief who hangs up is
+	// noticed, and a client that gives up leaves no doubt of what its code has become.
+	switch err := s.store.Redeem(context.WithoutCancel(r.Context()), grant); {
 	case errors.Is(err, store.ErrSpent):
 		return nil, s.revoke(r, grant.ID, "code_replay")
 	case err != nil:

@@ -4,6 +4,7 @@
 package authserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -88,9 +89,10 @@ func (s *Server) openRefresh(r *request, client *registry.Client, req tokenReque
 // advance moves the grant on to the next refresh token. A token that was used
 // before is a theft, by whichever of the two came first (RFC 9700 section 4.14.2),
 // unless it is the very last one and was used just now: then its answer was lost,
-// and the same next token is given again. The chain never forks.
+// and the same next token is given again. The chain never forks. As with a code, the
+// write does not depend on the caller's patience.
 func (s *Server) advance(r *request, t refreshToken) *oauth.Error {
-	grant, err := s.store.Advance(r.Context(), r.issuer.Name, t.Grant, t.Counter, r.now)
+	grant, err := s.store.Advance(context.WithoutCancel(r.Context()), r.issuer.Name, t.Grant, t.Counter, r.now)
 	switch {
 	case err == nil:
 		return nil

@@ -46,6 +46,19 @@ func TestStory_ReplayAndRun(t *testing.T) {
 	w.userinfo(first.str("access_token")).refused(401, "invalid_token")
 }
 
+// TestStory_ReuseAndRun is the same for a refresh token.
+func TestStory_ReuseAndRun(t *testing.T) {
+	w := newWorld(t)
+	first := w.firstAnswer()
+	second := w.token(refreshing(first.str("refresh_token"))).ok()
+	w.clock.pass(10 * time.Second)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	reuse := w.tokenRequest(mainIssuer, "docs.wiki", wikiSecret, refreshing(first.str("refresh_token")))
+	w.call(reuse.WithContext(gone)).refused(400, "invalid_grant")
+	w.userinfo(second.str("access_token")).refused(401, "invalid_token")
+}
+
 // TestStory_ReplayByStranger: who cannot redeem a code cannot revoke with it.
 func TestStory_ReplayByStranger(t *testing.T) {
 	w := newWorld(t)
