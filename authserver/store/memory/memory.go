@@ -55,7 +55,10 @@ func New(now func() time.Time) *Store {
 }
 
 // CreateSession implements store.Store.
-func (s *Store) CreateSession(_ context.Context, n store.Session) error {
+func (s *Store) CreateSession(ctx context.Context, n store.Session) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.sessions.add(key{n.Issuer, n.ID}, n, n.ExpiresAt, s.now()) {
@@ -65,7 +68,10 @@ func (s *Store) CreateSession(_ context.Context, n store.Session) error {
 }
 
 // Session implements store.Store.
-func (s *Store) Session(_ context.Context, issuer, id string) (store.Session, error) {
+func (s *Store) Session(ctx context.Context, issuer, id string) (store.Session, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Session{}, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	r, ok := s.sessions.get(key{issuer, id}, s.now())
@@ -76,7 +82,10 @@ func (s *Store) Session(_ context.Context, issuer, id string) (store.Session, er
 }
 
 // EndSession implements store.Store.
-func (s *Store) EndSession(_ context.Context, issuer, id string) error {
+func (s *Store) EndSession(ctx context.Context, issuer, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions.remove(key{issuer, id})
@@ -86,7 +95,10 @@ func (s *Store) EndSession(_ context.Context, issuer, id string) error {
 // Redeem implements store.Store. Of a code that is older than the Store nobody
 // knows whether it was redeemed before the process was restarted: it is spent. So
 // is one whose time is over, since its tombstone may be gone.
-func (s *Store) Redeem(_ context.Context, g store.Grant) error {
+func (s *Store) Redeem(ctx context.Context, g store.Grant) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Inside the lock, so that no sweep with a later clock comes in between.
@@ -106,7 +118,10 @@ func (s *Store) Redeem(_ context.Context, g store.Grant) error {
 }
 
 // Grant implements store.Store.
-func (s *Store) Grant(_ context.Context, issuer, id string) (store.Grant, error) {
+func (s *Store) Grant(ctx context.Context, issuer, id string) (store.Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Grant{}, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	g, err := s.living(issuer, id)
@@ -117,7 +132,10 @@ func (s *Store) Grant(_ context.Context, issuer, id string) (store.Grant, error)
 }
 
 // Advance implements store.Store.
-func (s *Store) Advance(_ context.Context, issuer, id string, from int, now time.Time) (store.Grant, error) {
+func (s *Store) Advance(ctx context.Context, issuer, id string, from int, now time.Time) (store.Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Grant{}, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g, err := s.living(issuer, id)
@@ -134,7 +152,10 @@ func (s *Store) Advance(_ context.Context, issuer, id string, from int, now time
 // Revoke implements store.Store. The tombstone stays until the grant would have
 // ended, so that until then everyone hears ErrRevoked, and never for less time
 // than its code could be presented.
-func (s *Store) Revoke(_ context.Context, issuer, id string) error {
+func (s *Store) Revoke(ctx context.Context, issuer, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r, ok := s.grants.get(key{issuer, id}, s.now()); ok {
@@ -144,7 +165,10 @@ func (s *Store) Revoke(_ context.Context, issuer, id string) error {
 }
 
 // Allow implements store.Store.
-func (s *Store) Allow(_ context.Context, c store.Consent) error {
+func (s *Store) Allow(ctx context.Context, c store.Consent) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	k := consentKey{c.Issuer, c.Subject, c.ClientID}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +182,10 @@ func (s *Store) Allow(_ context.Context, c store.Consent) error {
 }
 
 // Consent implements store.Store.
-func (s *Store) Consent(_ context.Context, issuer, subject, clientID string) (store.Consent, error) {
+func (s *Store) Consent(ctx context.Context, issuer, subject, clientID string) (store.Consent, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Consent{}, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	c, ok := s.consents[consentKey{issuer, subject, clientID}]
@@ -170,7 +197,10 @@ func (s *Store) Consent(_ context.Context, issuer, subject, clientID string) (st
 }
 
 // Forget implements store.Store.
-func (s *Store) Forget(_ context.Context, issuer, subject, clientID string) error {
+func (s *Store) Forget(ctx context.Context, issuer, subject, clientID string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.consents, consentKey{issuer, subject, clientID})

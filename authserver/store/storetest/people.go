@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/store"
@@ -69,6 +71,7 @@ var sessionChecks = []check{
 	{"Session/IssuersAreSeparate", sessionIssuers},
 	{"Session/IDIsTaken", sessionTaken},
 	{"Session/OneOfACrowd", sessionRace},
+	{"Session/EndOfACrowd", sessionEndRace},
 	{"Session/ManyEndLivingStay", sessionsEnd},
 }
 
@@ -93,12 +96,30 @@ func sessionTaken(ctx context.Context, f *fixture) error {
 }
 
 func sessionRace(ctx context.Context, f *fixture) error {
+	sessions := make([]store.Session, crowd)
 	errs := race(func(i int) error {
-		s := f.session("session")
-		s.Subject = fmt.Sprint("subject ", i)
-		return f.CreateSession(ctx, s)
+		sessions[i] = f.session("session")
+		sessions[i].Subject = fmt.Sprint("subject ", i)
+		return f.CreateSession(ctx, sessions[i])
 	})
-	return oneWinner("CreateSession", errs, nil)
+	if err := oneWinner("CreateSession", errs, nil); err != nil {
+		return err
+	}
+	return f.wantSession(ctx, sessions[slices.Index(errs, nil)])
+}
+
+// sessionEndRace: everyone wins, since everyone finds what they want.
+func sessionEndRace(ctx context.Context, f *fixture) error {
+	s, stays := f.session("session"), f.session("another")
+	err := errors.Join(f.CreateSession(ctx, s), f.CreateSession(ctx, stays))
+	errs := race(func(int) error {
+		if err := f.EndSession(ctx, issuer, s.ID); err != nil {
+			return fail("EndSession = %v, want success", err)
+		}
+		_, err := f.Session(ctx, issuer, s.ID)
+		return wantError("Session", err, store.ErrNotFound)
+	})
+	return errors.Join(append(errs, err, f.wantNoSession(ctx, s), f.wantSession(ctx, stays))...)
 }
 
 func sessionsEnd(ctx context.Context, f *fixture) error {
@@ -172,6 +193,9 @@ var consentChecks = []check{
 	{"Consent/KeysAreSeparate", consentKeys},
 	{"Consent/CopiesScopes", consentCopies},
 	{"Consent/NothingOfACrowdIsLost", consentRace},
+	{"Consent/UIDsOfACrowdAreNotMixed", consentUIDRace},
+	{"Consent/ForgetOfACrowd", consentForgetRace},
+	{"Consent/ForgetAgainstAllow", consentForgetAgainstAllow},
 }
 
 func consentMerges(ctx context.Context, f *fixture) error {
@@ -235,4 +259,54 @@ func consentRace(ctx context.Context, f *fixture) error {
 	}
 	errs := race(func(i int) error { return f.Allow(ctx, f.consent(all[i])) })
 	return errors.Join(errors.Join(errs...), f.wantConsent(ctx, f.consent(all...)))
+}
+
+// consentUIDRace: half of a crowd asks for a client that was created anew.
+func consentUIDRace(ctx context.Context, f *fixture) error {
+	errs := race(func(i int) error {
+		c := f.consent(fmt.Sprint("scope-", i%2, "-", i))
+		c.ClientUID = fmt.Sprint("uid-", i%2)
+		return f.Allow(ctx, c)
+	})
+	got, err := f.Consent(ctx, issuer, "subject", "docs.wiki")
+	mine := "scope-" + strings.TrimPrefix(got.ClientUID, "uid-") + "-"
+	for _, scope := range got.Scopes {
+		if !strings.HasPrefix(scope, mine) {
+			return fail("Consent = %s, want no scope that another client had", describeConsent(got))
+		}
+	}
+	return errors.Join(append(errs, err, f.wantConsent(ctx, got))...)
+}
+
+// consentForgetRace: everyone wins, since everyone finds what they want.
+func consentForgetRace(ctx context.Context, f *fixture) error {
+	c := f.consent("openid")
+	err := f.Allow(ctx, c)
+	errs := race(func(int) error {
+		if err := f.Forget(ctx, c.Issuer, c.Subject, c.ClientID); err != nil {
+			return fail("Forget = %v, want success", err)
+		}
+		_, err := f.Consent(ctx, c.Issuer, c.Subject, c.ClientID)
+		return wantError("Consent", err, store.ErrNotFound)
+	})
+	return errors.Join(append(errs, err, f.wantNoConsent(ctx, c))...)
+}
+
+// consentForgetAgainstAllow: whoever allows something after the last Forget finds it.
+func consentForgetAgainstAllow(ctx context.Context, f *fixture) error {
+	before := f.Allow(ctx, f.consent("before"))
+	errs := race(func(i int) error {
+		c := f.consent(fmt.Sprint("scope-", i))
+		if i%2 == 0 {
+			return f.Allow(ctx, c)
+		}
+		return f.Forget(ctx, c.Issuer, c.Subject, c.ClientID)
+	})
+	got, err := f.Consent(ctx, issuer, "subject", "docs.wiki")
+	if slices.Contains(got.Scopes, "before") {
+		err = fail("Consent = %s, want nothing from before Forget", describeConsent(got))
+	}
+	return errors.Join(append(errs, before, wantError("Consent", err, nil, store.ErrNotFound),
+		f.Forget(ctx, issuer, "subject", "docs.wiki"), f.wantNoConsent(ctx, f.consent()),
+		f.Allow(ctx, f.consent("after")), f.wantConsent(ctx, f.consent("after")))...)
 }

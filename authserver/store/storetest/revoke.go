@@ -19,6 +19,8 @@ var revokeChecks = []check{
 	{"Revoke/Twice", revokeTwice},
 	{"Revoke/NotRedeemed", revokeUnknown},
 	{"Revoke/AgainstAdvance", revokeAgainstAdvance},
+	{"Revoke/AgainstRedeem", revokeAgainstRedeem},
+	{"Revoke/OfACrowd", revokeRace},
 }
 
 // anyEnd is what a store may say of a revoked grant once its code is over: it may
@@ -88,9 +90,13 @@ func revokeUnknown(ctx context.Context, f *fixture) error {
 	)
 }
 
-// revokeAgainstAdvance lets a crowd advance a grant until it is revoked: nothing
-// may bring it back.
 func revokeAgainstAdvance(ctx context.Context, f *fixture) error {
+	return f.endAgainstAdvance(ctx, func(issuer, id string) error { return f.Revoke(ctx, issuer, id) })
+}
+
+// endAgainstAdvance lets a crowd advance a grant until it is ended: nothing may bring
+// it back.
+func (f *fixture) endAgainstAdvance(ctx context.Context, end func(issuer, id string) error) error {
 	g, err := f.redeemed(ctx, f.grant("code"))
 	if err != nil {
 		return err
@@ -99,7 +105,7 @@ func revokeAgainstAdvance(ctx context.Context, f *fixture) error {
 	errs := race(func(i int) error {
 		if i == crowd/2 {
 			defer revoked.Store(true)
-			return f.Revoke(ctx, issuer, "code")
+			return end(issuer, "code")
 		}
 		for from := 0; ; {
 			over := revoked.Load()
@@ -114,6 +120,47 @@ func revokeAgainstAdvance(ctx context.Context, f *fixture) error {
 		}
 	})
 	return errors.Join(errors.Join(errs...), f.wantNoGrant(ctx, g, store.ErrRevoked))
+}
+
+// revokeAgainstRedeem lets half of a crowd redeem a code, and half revoke what it
+// gives. Whoever redeems first wins, whatever the others do; what has been revoked by
+// then nobody can know of.
+func revokeAgainstRedeem(ctx context.Context, f *fixture) error {
+	g := f.grant("code")
+	var redeemed []error
+	errs := race(func(i int) error {
+		if i%2 == 0 {
+			return f.Redeem(ctx, g)
+		}
+		return f.Revoke(ctx, issuer, g.ID)
+	})
+	for i, err := range errs {
+		if i%2 == 0 {
+			redeemed = append(redeemed, err)
+		} else if err != nil {
+			return fail("Revoke = %v, want success", err)
+		}
+	}
+	same := f.wantGrant
+	if _, err := f.Grant(ctx, issuer, g.ID); err != nil {
+		same = func(ctx context.Context, g store.Grant) error { return f.wantNoGrant(ctx, g, store.ErrRevoked) }
+	}
+	return errors.Join(oneWinner("Redeem", redeemed, store.ErrSpent), same(ctx, g),
+		f.Revoke(ctx, issuer, g.ID), f.wantNoGrant(ctx, g, store.ErrRevoked),
+		wantError("Redeem of a revoked grant", f.Redeem(ctx, g), store.ErrSpent))
+}
+
+// revokeRace: everyone wins, since everyone finds what they want.
+func revokeRace(ctx context.Context, f *fixture) error {
+	g, err := f.redeemed(ctx, f.grant("code"))
+	errs := race(func(int) error {
+		if err := f.Revoke(ctx, issuer, g.ID); err != nil {
+			return fail("Revoke = %v, want success", err)
+		}
+		_, err := f.Grant(ctx, issuer, g.ID)
+		return wantError("Grant", err, store.ErrRevoked)
+	})
+	return errors.Join(append(errs, err, f.wantNoGrant(ctx, g, store.ErrRevoked))...)
 }
 
 var restartChecks = []check{

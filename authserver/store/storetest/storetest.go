@@ -70,7 +70,8 @@ type check struct {
 }
 
 func checks() []check {
-	return slices.Concat(redeemChecks, advanceChecks, revokeChecks, sessionChecks, consentChecks, restartChecks)
+	return slices.Concat(redeemChecks, advanceChecks, revokeChecks, sessionChecks, consentChecks, restartChecks,
+		sweepChecks, byHandChecks, crowdChecks, valueChecks)
 }
 
 // Failures runs every check and returns the errors of those that fail, by name.
