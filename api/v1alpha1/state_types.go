@@ -11,10 +11,9 @@ const (
 	// LabelExpires is on every OAuthSession and OAuthGrant: the hour, in UTC, in which
 	// it ends, as a number like 2026103118. What is over is found and deleted by it.
 	LabelExpires = "clientele.dev/expires"
-	// LabelCode is on an OAuthGrant for as long as FinalizerCode is.
+	// LabelCode is on an OAuthGrant for as long as FinalizerCode is: the minute, in UTC,
+	// in which its authorization code ends, as a number like 202610311842.
 	LabelCode = "clientele.dev/code"
-	// CodePending is the value of LabelCode.
-	CodePending = "pending"
 	// FinalizerCode keeps a deleted OAuthGrant for as long as its authorization code
 	// could be presented again: a code must never be redeemed twice (RFC 6749 section
 	// 4.1.2). The authserver takes it away, soon after the code has expired, from grants

@@ -37,6 +37,7 @@ var layout = []string{
 	ours + "authserver/seal",
 	ours + "authserver/store",
 	ours + "authserver/store/guard",
+	ours + "authserver/store/kube",
 	ours + "authserver/store/memory",
 	ours + "authserver/store/storetest",
 	ours + "authserver/token",
