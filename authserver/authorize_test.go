@@ -356,7 +356,7 @@ func TestAuthorize_SilentFailure(t *testing.T) {
 	w := newWorld(t)
 	b := w.newBrowser()
 	b.codeFor(validRequest())
-	w.store.broken.Store(true)
+	w.store.fails()
 	b.begin(with(validRequest(), "prompt", "none")).is("redirect temporarily_unavailable")
 	b.begin(validRequest()).is("page Service Unavailable")
 }

@@ -165,11 +165,11 @@ func TestConsent_StoreBroken(t *testing.T) {
 	w := newWorld(t)
 	b := w.newBrowser()
 	p := b.begin(validRequest()).loginAs("alice", alicePass).is("consent")
-	w.store.broken.Store(true)
+	w.store.fails()
 	p.decide("allow").is("page Service Unavailable")
 	b.begin(validRequest()).is("page Service Unavailable")
 	p.decide("deny").is("redirect access_denied") // nothing has to be kept for that
-	w.store.broken.Store(false)
+	w.store.heals()
 	p.decide("allow").is("code")
 }
 

@@ -190,6 +190,15 @@ func (s *Server) covered(r *request, v visit, who *visitor) (bool, error) {
 	if v.client.Consent() != registration.ConsentOnce {
 		return false, nil // what was allowed before does not count
 	}
+	// A client that was deleted and created anew is another client.
+	covers := func(c store.Consent) bool {
+		return c.ClientUID == v.client.UID() && oauth.Scopes(c.Scopes).Covers(v.flow.Scopes)
+	}
+	at := consentKey{r.issuer.Name, who.Subject, v.client.ID()}
+	c, asked, ok := s.consents.get(at, s.now())
+	if ok && covers(c) {
+		return true, nil
+	}
 	c, err := s.store.Consent(r.Context(), r.issuer.Name, who.Subject, v.client.ID())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -197,6 +206,6 @@ func (s *Server) covered(r *request, v visit, who *visitor) (bool, error) {
 	case err != nil:
 		return false, unavailable(fmt.Errorf("read consent: %w", err))
 	}
-	// A client that was deleted and created anew is another client.
-	return c.ClientUID == v.client.UID() && oauth.Scopes(c.Scopes).Covers(v.flow.Scopes), nil
+	s.consents.put(at, c, asked)
+	return covers(c), nil
 }

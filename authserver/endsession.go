@@ -133,7 +133,7 @@ func (s *Server) depart(w http.ResponseWriter, r *request, d departure) error {
 // offline_access, which is for the time while a person is away.
 func (s *Server) signOut(w http.ResponseWriter, r *request, d departure, kept *store.Session) error {
 	if kept != nil {
-		if err := s.store.EndSession(r.Context(), r.issuer.Name, kept.ID); err != nil {
+		if err := s.forgetSession(r, kept.ID); err != nil {
 			return unavailable(fmt.Errorf("end session: %w", err))
 		}
 	}

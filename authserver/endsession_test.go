@@ -378,9 +378,9 @@ func TestEndSession_Outage(t *testing.T) {
 	w := outWorld(t)
 	b := w.newBrowser()
 	hint := b.hintOf(w)
-	w.store.broken.Store(true)
+	w.store.fails()
 	b.leave(validLogout(hint)).is("page Service Unavailable")
-	w.store.broken.Store(false)
+	w.store.heals()
 	w.users.set(nil, errBroken)
 	p := b.leave(url.Values{}).is("page OK").has("Sign out?")
 	if strings.Contains(p.text(), "Signed in as") {

@@ -224,7 +224,7 @@ func TestLogin_Unavailable(t *testing.T) {
 		"a broken provider": func() {
 			w.users.set(nil, errors.New("the directory says: password "+alicePass[:0]+"unknown"))
 		},
-		"a broken store": func() { w.store.broken.Store(true) },
+		"a broken store": func() { w.store.fails() },
 		"no provider": func() {
 			i, err := registry.NewIssuer(serverRecord("main", mainIssuer, nil), nil, keysOf(t, "main"))
 			if err != nil {
@@ -241,7 +241,7 @@ func TestLogin_Unavailable(t *testing.T) {
 				t.Errorf("headers are %v", p.header)
 			}
 			w.users.set(userList(t, "alice"), nil)
-			w.store.broken.Store(false)
+			w.store.heals()
 			w.addIssuer("main", mainIssuer, nil)
 		})
 	}

@@ -200,9 +200,9 @@ func TestRefresh_RevokeFails(t *testing.T) {
 	first := w.firstAnswer().str("refresh_token")
 	second := w.token(refreshing(first)).ok().str("refresh_token")
 	w.clock.pass(time.Minute)
-	w.store.failRevoke.Store(true)
+	w.store.fails("Revoke")
 	w.token(refreshing(first)).refused(503, "temporarily_unavailable")
-	w.store.failRevoke.Store(false)
+	w.store.heals()
 	w.token(refreshing(first)).refused(400, "invalid_grant")
 	w.token(refreshing(second)).refused(400, "invalid_grant")
 }

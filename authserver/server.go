@@ -31,6 +31,10 @@ const (
 
 	// retryAfter is what somebody is told to wait when only time can help.
 	retryAfter = 5 * time.Second
+
+	// rememberedMost is how many sessions, and how many consents, are remembered at most:
+	// some megabytes.
+	rememberedMost = 10_000
 )
 
 // Config is what a Server works with.
@@ -39,6 +43,10 @@ type Config struct {
 	Registry *registry.Registry
 	// Store keeps sessions, grants and consents.
 	Store store.Store
+	// SessionCache is for how long the store is not asked again about a session, or
+	// about a consent that covers what is asked for: so much later, at most, does it
+	// show here that a session was ended elsewhere. 0 asks each time.
+	SessionCache time.Duration
 	// Log gets one record per request.
 	Log *slog.Logger
 	// Registerer takes the metrics; nil means that nobody reads them.
@@ -58,6 +66,8 @@ type Config struct {
 type Server struct {
 	registry *registry.Registry
 	store    store.Store
+	sessions *recent[sessionKey, store.Session]
+	consents *recent[consentKey, store.Consent]
 	log      *slog.Logger
 	metrics  *metrics
 	now      func() time.Time
@@ -90,7 +100,10 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		registry: c.Registry, store: c.Store, log: c.Log, metrics: m, now: c.Now, newID: c.NewID,
+		registry: c.Registry, store: c.Store,
+		sessions: newRecent[sessionKey, store.Session](c.SessionCache, rememberedMost),
+		consents: newRecent[consentKey, store.Consent](c.SessionCache, rememberedMost),
+		log:      c.Log, metrics: m, now: c.Now, newID: c.NewID,
 		used: c.Used, slow: registry.NewVerifier(nil), csrf: http.NewCrossOriginProtection(),
 	}
 	s.routes = s.table()

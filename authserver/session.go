@@ -33,6 +33,12 @@ type visitor struct {
 	session string
 }
 
+// sessionKey and consentKey are the names of what is remembered for a while.
+type (
+	sessionKey struct{ issuer, id string }
+	consentKey struct{ issuer, subject, client string }
+)
+
 // sealedSession is what the session cookie holds.
 type sealedSession struct {
 	ID string `json:"id"`
@@ -67,6 +73,11 @@ func (s *Server) session(r *request) (*store.Session, error) {
 	if !ok {
 		return nil, nil
 	}
+	at, now := sessionKey{r.issuer.Name, id}, s.now()
+	kept, asked, ok := s.sessions.get(at, now)
+	if ok && now.Before(kept.ExpiresAt) {
+		return &kept, nil
+	}
 	kept, err := s.store.Session(r.Context(), r.issuer.Name, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -74,7 +85,16 @@ func (s *Server) session(r *request) (*store.Session, error) {
 	case err != nil:
 		return nil, unavailable(fmt.Errorf("read session: %w", err))
 	}
+	s.sessions.put(at, kept, asked)
 	return &kept, nil
+}
+
+// forgetSession ends a session in the store, and here whatever the store says: it
+// may have ended it without being able to tell.
+func (s *Server) forgetSession(r *request, id string) error {
+	err := s.store.EndSession(r.Context(), r.issuer.Name, id)
+	s.sessions.forget(sessionKey{r.issuer.Name, id})
+	return err
 }
 
 // sessionID is the name of the session whose cookie the browser sent.
@@ -117,16 +137,18 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, person identity.Perso
 	if err != nil {
 		return nil, err
 	}
+	// The former one first: were it last and failed, the new one would stay behind,
+	// with nobody who holds its name.
+	if old, ok := r.sessionID(); ok {
+		if err := s.forgetSession(r, old); err != nil {
+			return nil, unavailable(fmt.Errorf("end former session: %w", err))
+		}
+	}
 	if err := s.store.CreateSession(r.Context(), store.Session{
 		ID: v.session, Issuer: r.issuer.Name, Subject: v.Subject, Provider: v.Provider, PersonID: v.PersonID,
 		AuthTime: v.AuthTime, ExpiresAt: r.now.Add(r.issuer.Lifetimes.Session),
 	}); err != nil {
 		return nil, unavailable(fmt.Errorf("create session: %w", err))
-	}
-	if old, ok := r.sessionID(); ok {
-		if err := s.store.EndSession(r.Context(), r.issuer.Name, old); err != nil {
-			return nil, unavailable(fmt.Errorf("end former session: %w", err))
-		}
 	}
 	r.setCookie(w, sessionCookie, sealed, r.issuer.Lifetimes.Session)
 	return v, nil

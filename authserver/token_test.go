@@ -270,16 +270,16 @@ func TestToken_PersonGone(t *testing.T) {
 func TestToken_StoreBroken(t *testing.T) {
 	w := newWorld(t)
 	code := w.codeFor(validRequest())
-	w.store.broken.Store(true)
+	w.store.fails()
 	a := w.token(redemption(code)).refused(503, "temporarily_unavailable")
 	if a.header.Get("Retry-After") != "5" || strings.Contains(a.body, "broken") {
 		t.Errorf("got %v %s", a.header, a.body)
 	}
-	w.store.broken.Store(false)
+	w.store.heals()
 	refresh := w.token(redemption(code)).ok().str("refresh_token")
-	w.store.broken.Store(true)
+	w.store.fails()
 	w.token(refreshing(refresh)).refused(503, "temporarily_unavailable")
-	w.store.broken.Store(false)
+	w.store.heals()
 	w.token(refreshing(refresh)).ok()
 	if !strings.Contains(w.log.String(), "redeem code: the store is broken") {
 		t.Error("the log does not tell why")

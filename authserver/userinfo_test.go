@@ -120,12 +120,12 @@ func TestUserinfo_Fresh(t *testing.T) {
 	w.userinfo(token).refused(503, "temporarily_unavailable")
 	w.users.set(userList(t, "alice"), nil)
 	w.userinfo(token).ok()
-	w.store.broken.Store(true)
+	w.store.fails()
 	a := w.userinfo(token).refused(503, "temporarily_unavailable")
 	if a.header.Get("WWW-Authenticate") != "" || a.header.Get("Retry-After") != "5" {
 		t.Errorf("headers are %v", a.header)
 	}
-	w.store.broken.Store(false)
+	w.store.heals()
 	w.registry.DeleteClient("main", "docs.wiki")
 	w.userinfo(token).refused(401, "invalid_token")
 	w.current.Store(false)

@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -30,7 +29,6 @@ import (
 	"github.com/clientele-dev/clientele/authserver/identity/users"
 	"github.com/clientele-dev/clientele/authserver/keys"
 	"github.com/clientele-dev/clientele/authserver/registry"
-	"github.com/clientele-dev/clientele/authserver/store"
 	"github.com/clientele-dev/clientele/authserver/store/memory"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -75,22 +73,32 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{
 		t: t, clock: &clock{now: start}, current: new(atomic.Bool), log: new(safeBuffer),
-		secrets: new(secrets), metrics: prometheus.NewRegistry(), users: newUsers(t),
+		secrets: new(secrets), users: newUsers(t),
 	}
 	w.current.Store(true)
 	w.registry = registry.New(w.current.Load)
 	w.store = &brittleStore{Store: memory.New(w.clock.Now)}
-	w.server, err = New(Config{
-		Registry: w.registry, Store: w.store, Now: w.clock.Now, Registerer: w.metrics,
-		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.serve(func(*Config) {})
 	w.addIssuer("main", mainIssuer, nil)
 	w.addClient("wiki", nil)
 	t.Cleanup(func() { w.secrets.check(t, w.log.String()) })
 	return w
+}
+
+// serve puts a new server, with a change to its configuration, in place of the former
+// one.
+func (w *world) serve(change func(*Config)) {
+	w.t.Helper()
+	w.metrics = prometheus.NewRegistry()
+	c := Config{
+		Registry: w.registry, Store: w.store, Now: w.clock.Now, Registerer: w.metrics,
+		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	change(&c)
+	var err error
+	if w.server, err = New(c); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // in is the same world, whose failures are those of a subtest.
@@ -254,98 +262,6 @@ func (s *switchable) Lookup(ctx context.Context, id string) (identity.Person, er
 		return identity.Person{}, err
 	}
 	return inner.Lookup(ctx, id)
-}
-
-// brittleStore is a store that counts writes, and fails when it is told to.
-type brittleStore struct {
-	store.Store
-	writes atomic.Int64
-	broken atomic.Bool
-	// failRevoke breaks Revoke alone.
-	failRevoke atomic.Bool
-}
-
-var errBroken = errors.New("the store is broken")
-
-func (b *brittleStore) write() error {
-	b.writes.Add(1)
-	return b.read()
-}
-
-func (b *brittleStore) read() error {
-	if b.broken.Load() {
-		return errBroken
-	}
-	return nil
-}
-
-func (b *brittleStore) CreateSession(ctx context.Context, s store.Session) error {
-	if err := b.write(); err != nil {
-		return err
-	}
-	return b.Store.CreateSession(ctx, s)
-}
-
-func (b *brittleStore) Session(ctx context.Context, issuer, id string) (store.Session, error) {
-	if err := b.read(); err != nil {
-		return store.Session{}, err
-	}
-	return b.Store.Session(ctx, issuer, id)
-}
-
-func (b *brittleStore) EndSession(ctx context.Context, issuer, id string) error {
-	if err := b.write(); err != nil {
-		return err
-	}
-	return b.Store.EndSession(ctx, issuer, id)
-}
-
-func (b *brittleStore) Redeem(ctx context.Context, g store.Grant) error {
-	if err := b.write(); err != nil {
-		return err
-	}
-	return b.Store.Redeem(ctx, g)
-}
-
-func (b *brittleStore) Grant(ctx context.Context, issuer, id string) (store.Grant, error) {
-	if err := b.read(); err != nil {
-		return store.Grant{}, err
-	}
-	return b.Store.Grant(ctx, issuer, id)
-}
-
-func (b *brittleStore) Advance(ctx context.Context, issuer, id string, from int, now time.Time) (store.Grant, error) {
-	if err := b.write(); err != nil {
-		return store.Grant{}, err
-	}
-	return b.Store.Advance(ctx, issuer, id, from, now)
-}
-
-func (b *brittleStore) Revoke(ctx context.Context, issuer, id string) error {
-	if err := b.write(); err != nil {
-		return err
-	}
-	if b.failRevoke.Load() {
-		return errBroken
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return b.Store.Revoke(ctx, issuer, id)
-}
-
-func (b *brittleStore) Consent(ctx context.Context, issuer, subject, clientID string) (store.Consent, error) {
-	if err := b.read(); err != nil {
-		return store.Consent{}, err
-	}
-	return b.Store.Consent(ctx, issuer, subject, clientID)
-}
-
-func (b *brittleStore) Allow(ctx context.Context, c store.Consent) error {
-	if err := b.write(); err != nil {
-		return err
-	}
-	return b.Store.Allow(ctx, c)
 }
 
 // clock is a time that only a test moves.

@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	defer kept.close()
 	log.Info("Keeping sessions, grants and consents", "store", o.store)
 	handler, err := authserver.New(authserver.Config{
-		Registry: known, Store: kept.guarded, Used: watcher.Used, Log: log, Registerer: metrics,
+		Registry: known, Store: kept.guarded, SessionCache: o.sessionCache, Used: watcher.Used, Log: log, Registerer: metrics,
 	})
 	if err != nil {
 		return err

@@ -102,7 +102,9 @@ func (s *Store) do(ctx context.Context, in *lane, verb string, run func(context.
 	defer in.leave()
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
-	bounded, cancel := context.WithTimeout(ctx, s.timeout)
+	// What has begun is not ended by whoever hangs up: nobody would know what has
+	// become of a write, and a database would lose the connection.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
 	err := run(bounded)
 	s.metrics.done(verb, resultOf(bounded, err), time.Since(began))
@@ -153,8 +155,7 @@ func (s *Store) Advance(ctx context.Context, issuer, id string, from int, now ti
 
 // Revoke implements store.Store.
 func (s *Store) Revoke(ctx context.Context, issuer, id string) error {
-	// Its callers see to it that it does not end with the request, so it ends here.
-	ctx, cancel := context.WithTimeout(ctx, revocations*s.timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revocations*s.timeout)
 	defer cancel()
 	var err error
 	for i := range revocations {
