@@ -6,6 +6,7 @@ package authserver
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/clientele-dev/clientele/authserver/keys"
@@ -31,6 +32,8 @@ type metadata struct {
 	UserinfoEndpoint      string       `json:"userinfo_endpoint"`
 	JWKSURI               string       `json:"jwks_uri"`
 	EndSessionEndpoint    string       `json:"end_session_endpoint"`
+	IntrospectionEndpoint string       `json:"introspection_endpoint"`
+	RevocationEndpoint    string       `json:"revocation_endpoint"`
 	Scopes                oauth.Scopes `json:"scopes_supported"`
 	ResponseTypes         []string     `json:"response_types_supported"`
 	ResponseModes         []string     `json:"response_modes_supported"`
@@ -38,6 +41,8 @@ type metadata struct {
 	SubjectTypes          []string     `json:"subject_types_supported"`
 	IDTokenAlgs           []string     `json:"id_token_signing_alg_values_supported"`
 	TokenAuthMethods      []string     `json:"token_endpoint_auth_methods_supported"`
+	IntrospectAuthMethods []string     `json:"introspection_endpoint_auth_methods_supported"`
+	RevokeAuthMethods     []string     `json:"revocation_endpoint_auth_methods_supported"`
 	Claims                []string     `json:"claims_supported"`
 	ChallengeMethods      []string     `json:"code_challenge_methods_supported"`
 	Prompts               []string     `json:"prompt_values_supported"`
@@ -53,6 +58,13 @@ type metadata struct {
 // whatever the issuer's own choice is.
 var idTokenAlgs = []string{keys.RS256, keys.ES256}
 
+// secretMethods are how a client proves itself that has a secret, and authMethods
+// those with the one of a client that has none.
+var (
+	secretMethods = []string{registration.AuthMethodBasic, registration.AuthMethodPost}
+	authMethods   = append(slices.Clone(secretMethods), registration.AuthMethodNone)
+)
+
 func metadataOf(i *registry.Issuer) metadata {
 	return metadata{
 		Issuer:                i.Issuer,
@@ -61,15 +73,17 @@ func metadataOf(i *registry.Issuer) metadata {
 		UserinfoEndpoint:      i.Issuer + registration.PathUserinfo,
 		JWKSURI:               i.Issuer + registration.PathJWKS,
 		EndSessionEndpoint:    i.Issuer + registration.PathEndSession,
+		IntrospectionEndpoint: i.Issuer + registration.PathIntrospect,
+		RevocationEndpoint:    i.Issuer + registration.PathRevoke,
 		Scopes:                i.ScopeNames(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
 		GrantTypes:            []string{registration.GrantAuthorizationCode, registration.GrantRefreshToken},
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           idTokenAlgs,
-		TokenAuthMethods: []string{
-			registration.AuthMethodBasic, registration.AuthMethodPost, registration.AuthMethodNone,
-		},
+		TokenAuthMethods:      authMethods,
+		IntrospectAuthMethods: secretMethods,
+		RevokeAuthMethods:     authMethods,
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash",
 			"name", "preferred_username", "email", "email_verified", "groups",

@@ -36,7 +36,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 		errors: counter("clientele_token_errors_total",
 			"Errors of the token endpoint by code.", "code"),
 		revoked: counter("clientele_grants_revoked_total",
-			"Grants revoked because a code or a refresh token was used twice.", "reason"),
+			"Revocations of grants by reason: code_replay, refresh_reuse or client_request.", "reason"),
 	}
 	if to == nil {
 		return m, nil

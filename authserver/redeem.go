@@ -160,14 +160,21 @@ func allowedScopes(client *registry.Client, granted oauth.Scopes) oauth.Scopes {
 
 // revoke ends a grant because what it gave was presented twice, and so may be in
 // the hands of a thief (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2). It returns
-// what to tell the client. The revocation does not depend on the caller's patience.
+// what to tell the client.
 func (s *Server) revoke(r *request, grant, reason string) *oauth.Error {
+	if problem := s.end(r, grant, reason); problem != nil {
+		return problem // a retry is refused as well, and tries to revoke again
+	}
+	return oauth.Errorf(oauth.InvalidGrant, "code or refresh_token cannot be used again; all that it gave is revoked")
+}
+
+// end revokes a grant. It does not depend on the caller's patience.
+func (s *Server) end(r *request, grant, reason string) *oauth.Error {
 	if err := s.store.Revoke(context.WithoutCancel(r.Context()), r.issuer.Name, grant); err != nil {
-		// A retry is refused as well, and tries to revoke again.
 		return unavailable(fmt.Errorf("revoke grant: %w", err))
 	}
 	s.metrics.grantRevoked(reason)
-	return oauth.Errorf(oauth.InvalidGrant, "code or refresh_token cannot be used again; all that it gave is revoked")
+	return nil
 }
 
 func serverError(cause error) *oauth.Error {

@@ -129,6 +129,7 @@ func (f *fleet) life() {
 		f.next().token(redemption(code)).refused(400, "invalid_grant")
 	}
 	f.next().userinfo(other.str("access_token")).ok()
+	f.next().introspect(other.str("access_token")).active()
 
 	// Asked by a form, and then signed out on all.
 	b.leave(url.Values{}).has("Alice Example").submit(url.Values{"decision": {"leave"}}).is("page OK")
@@ -139,8 +140,13 @@ func (f *fleet) life() {
 	b.begin(validRequest()).is("login").loginAs("alice", alicePass).is("code")
 	b.leave(validLogout(other.str("id_token"))).is("redirect ")
 	b.begin(with(validRequest(), "prompt", "none")).is("redirect login_required")
-	// What an app may do while the person is away goes on.
-	f.next().token(refreshing(other.str("refresh_token"))).ok()
+	// What an app may do while the person is away goes on, until the app has enough.
+	last := f.next().token(refreshing(other.str("refresh_token"))).ok()
+	f.next().introspect(last.str("refresh_token")).active()
+	f.next().revoke(other.str("access_token")).ok()
+	for range f.replicas {
+		f.next().isOver(last)
+	}
 }
 
 // TestReplicas_EveryRotation: no step of anything needs the replica of the step

@@ -57,6 +57,9 @@ func (s *Server) table() routes {
 	t.add("POST "+pathSignOut, s.form, s.signOutPost)
 	t.add("POST "+registration.PathToken, s.api, s.token) // errors become RFC 6749 section 5.2 JSON
 	t.add("OPTIONS "+registration.PathToken, s.api, preflight)
+	t.add("POST "+registration.PathIntrospect, s.api, s.introspect) // for servers: no page may read it
+	t.add("POST "+registration.PathRevoke, s.api, s.revocation)
+	t.add("OPTIONS "+registration.PathRevoke, s.api, preflight)
 	t.add("GET "+registration.PathUserinfo, s.resource, s.userinfo) // errors become RFC 6750 section 3 challenges
 	t.add("POST "+registration.PathUserinfo, s.resource, s.userinfo)
 	t.add("OPTIONS "+registration.PathUserinfo, s.resource, preflight)

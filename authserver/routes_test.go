@@ -78,6 +78,7 @@ func TestRoutes_Methods(t *testing.T) {
 	for path, allow := range map[string]string{
 		"/authorize": "GET, POST", "/login": "GET, POST", "/consent": "GET, POST", "/denied": "GET, POST",
 		"/end_session": "GET, POST", "/signout": "GET, POST", "/token": "OPTIONS, POST",
+		"/introspect": "POST", "/revoke": "OPTIONS, POST",
 		"/userinfo": "GET, OPTIONS, POST", "/jwks": "GET", "/.well-known/openid-configuration": "GET",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"} {
@@ -107,6 +108,8 @@ func TestRoutes_NoKeys(t *testing.T) {
 	}
 	w.token(redemption("x")).refused(503, "temporarily_unavailable")
 	w.userinfo("x").refused(503, "temporarily_unavailable")
+	w.introspect("x").refused(503, "temporarily_unavailable")
+	w.revoke("x").refused(503, "temporarily_unavailable")
 	for _, path := range []string{"/jwks", "/.well-known/openid-configuration"} {
 		w.call(w.request(http.MethodGet, mainIssuer+path, "")).refused(503, "temporarily_unavailable")
 	}

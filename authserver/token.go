@@ -43,23 +43,31 @@ func (s *Server) token(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, answer)
 }
 
-// parseToken reads the form once; nothing after it may touch the parameters.
-func parseToken(r *request) (tokenRequest, *oauth.Error) {
+// formParams are the parameters of a request that brings credentials, which come in
+// the body and nowhere else.
+func formParams(r *request) (*params, *oauth.Error) {
 	switch {
 	case !r.hasForm():
-		return tokenRequest{}, oauth.Errorf(oauth.InvalidRequest, "the request body must be application/x-www-form-urlencoded")
+		return nil, oauth.Errorf(oauth.InvalidRequest, "the request body must be application/x-www-form-urlencoded")
 	case r.URL.RawQuery != "":
 		// RFC 6749 section 2.3.1: credentials MUST NOT be in the URI, nor should anything
 		// else that ends up in an access log.
-		return tokenRequest{}, oauth.Errorf(oauth.InvalidRequest, "parameters belong in the request body, not in the query")
+		return nil, oauth.Errorf(oauth.InvalidRequest, "parameters belong in the request body, not in the query")
 	}
-	p := &params{values: r.PostForm}
+	return &params{values: r.PostForm}, nil
+}
+
+// parseToken reads the form once; nothing after it may touch the parameters.
+func parseToken(r *request) (tokenRequest, *oauth.Error) {
+	p, problem := formParams(r)
+	if problem != nil {
+		return tokenRequest{}, problem
+	}
 	req := tokenRequest{
 		grantType: p.one("grant_type"),
 		code:      p.one("code"), redirectURI: p.one("redirect_uri"), verifier: p.one("code_verifier"),
 		refreshToken: p.one("refresh_token"), scope: p.one("scope"),
 	}
-	var problem *oauth.Error
 	req.credentials, problem = parseCredentials(r.Header.Values("Authorization"), p)
 	if err := p.err(); err != nil {
 		return req, err

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/clientele-dev/clientele/authserver/identity"
 	"github.com/clientele-dev/clientele/authserver/oauth"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/authserver/store"
@@ -27,7 +28,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return badToken(err)
 	}
-	client, err := s.alive(r, access)
+	client, err := s.alive(r, access.ClientID)
 	if err != nil {
 		return err
 	}
@@ -37,16 +38,9 @@ func (s *Server) userinfo(w http.ResponseWriter, r *request) error {
 	if !scopes.Has(oauth.ScopeOpenID) {
 		return oauth.Errorf(oauth.InsufficientScope, "the access token does not have the scope openid")
 	}
-	grant, err := s.grantOf(r, access, client)
+	grant, person, err := s.standing(r, grantID(access.ID), client)
 	if err != nil {
 		return err
-	}
-	person, problem := s.stillThere(r, client, login{Provider: grant.Provider, PersonID: grant.PersonID})
-	if problem != nil && problem.Code == oauth.InvalidGrant {
-		return badToken(problem)
-	}
-	if problem != nil {
-		return problem
 	}
 	return writeJSON(w, http.StatusOK, struct {
 		Subject string `json:"sub"`
@@ -78,14 +72,13 @@ func parseBearer(r *request) (string, error) {
 	return strings.TrimSpace(header + body), nil
 }
 
-func badToken(cause error) error {
+func badToken(cause error) *oauth.Error {
 	return oauth.Errorf(oauth.InvalidToken, "the access token is not valid, has expired or was revoked").Because(cause)
 }
 
-// alive returns the client that an access token was issued to, if it still is
-// registered.
-func (s *Server) alive(r *request, access token.Access) (*registry.Client, error) {
-	client, ok := s.registry.Client(r.issuer, access.ClientID)
+// alive returns the client that a token was issued to, if it still is registered.
+func (s *Server) alive(r *request, clientID string) (*registry.Client, error) {
+	client, ok := s.registry.Client(r.issuer, clientID)
 	switch {
 	case ok:
 		return client, nil
@@ -95,9 +88,25 @@ func (s *Server) alive(r *request, access token.Access) (*registry.Client, error
 	return nil, badToken(errors.New("the client is gone"))
 }
 
-// grantOf returns the grant that an access token came of, unless it was ended.
-func (s *Server) grantOf(r *request, access token.Access, client *registry.Client) (store.Grant, error) {
-	grant, err := s.store.Grant(r.Context(), r.issuer.Name, grantID(access.ID))
+// standing returns a grant of a client and its person, if what it gave still is good.
+func (s *Server) standing(r *request, id string, client *registry.Client) (store.Grant, identity.Person, error) {
+	grant, err := s.grantOf(r, id, client)
+	if err != nil {
+		return grant, identity.Person{}, err
+	}
+	person, problem := s.stillThere(r, client, login{Provider: grant.Provider, PersonID: grant.PersonID})
+	switch {
+	case problem == nil:
+		return grant, person, nil
+	case problem.Code == oauth.InvalidGrant:
+		return grant, person, badToken(problem)
+	}
+	return grant, person, problem
+}
+
+// grantOf returns the grant that a token came of, unless it was ended.
+func (s *Server) grantOf(r *request, id string, client *registry.Client) (store.Grant, error) {
+	grant, err := s.store.Grant(r.Context(), r.issuer.Name, id)
 	switch {
 	case errors.Is(err, store.ErrRevoked), errors.Is(err, store.ErrNotFound):
 		return grant, badToken(err)

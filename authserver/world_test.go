@@ -320,7 +320,7 @@ func (s *secrets) add(kind, value string) {
 // secretParams are the parameters whose values are secret, or not a log's business.
 var secretParams = []string{
 	"code", "state", "nonce", "code_challenge", "code_verifier", "client_secret", "refresh_token", "access_token",
-	"password", "username", "flow", "redirect_uri", "login_hint", "logout", "id_token_hint", "post_logout_redirect_uri",
+	"token", "password", "username", "flow", "redirect_uri", "login_hint", "logout", "id_token_hint", "post_logout_redirect_uri",
 }
 
 func (s *secrets) addParams(v url.Values) {

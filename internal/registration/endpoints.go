@@ -10,6 +10,8 @@ const (
 	PathUserinfo   = "/userinfo"
 	PathJWKS       = "/jwks"
 	PathEndSession = "/end_session"
+	PathIntrospect = "/introspect"
+	PathRevoke     = "/revoke"
 )
 
 // Endpoint is one of a server's URLs under the name that RFC 8414, or OpenID Connect
@@ -19,7 +21,7 @@ type Endpoint struct {
 	Name, URL string
 }
 
-// Endpoints are the URLs of an issuer that apps use.
+// Endpoints are the URLs of an issuer that stand in an app's Secret.
 func Endpoints(issuer string) []Endpoint {
 	return []Endpoint{
 		{"authorization_endpoint", issuer + PathAuthorize},
