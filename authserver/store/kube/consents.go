@@ -73,8 +73,15 @@ func (s *Store) allow(ctx context.Context, o *v1alpha1.OAuthConsent) error {
 	if found.Spec.ClientUID == o.Spec.ClientUID {
 		change.Scopes = oauth.Scopes(found.Spec.Scopes).Union(o.Spec.Scopes)
 	}
-	found.TypeMeta, found.Spec = consentKind.typeMeta(), change
-	return s.api.do(ctx, call{http.MethodPut, consentKind, o.Name, &found}, nil)
+	// A patch, so that what a later version has added stays; and of this very version.
+	return s.api.do(ctx, call{http.MethodPatch, consentKind, o.Name, []operation{
+		{"replace", "/metadata/resourceVersion", found.ResourceVersion},
+		{"add", "/spec/identityProvider", change.IdentityProvider},
+		{"add", "/spec/personID", change.PersonID},
+		{"add", "/spec/clientUID", change.ClientUID},
+		{"add", "/spec/scopes", change.Scopes},
+		{"add", "/spec/givenAt", change.GivenAt},
+	}}, nil)
 }
 
 // Consent implements store.Store.

@@ -24,4 +24,4 @@ package kube
 //
 // +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthsessions,verbs=get;create;delete;list
 // +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthgrants,verbs=get;create;patch;delete;list
-// +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthconsents,verbs=get;create;update;delete
+// +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthconsents,verbs=get;create;patch;delete
