@@ -36,6 +36,8 @@ type Options struct {
 	Clients []registration.Client
 	// Store keeps sessions, grants and consents; nil means in memory.
 	Store store.Store
+	// Keys sign and seal; nil means new ones.
+	Keys *keys.Set
 	// Log gets one record per request; nil means that nobody reads it.
 	Log *slog.Logger
 }
@@ -103,16 +105,25 @@ func newIssuer(o Options) (*registry.Issuer, error) {
 	if record.Signing.IDTokenAlg == "" {
 		record.Signing.IDTokenAlg = keys.RS256
 	}
-	schedule := keys.Schedule{Interval: 720 * time.Hour, Lead: time.Hour, KeepSigning: time.Hour, KeepSealing: time.Hour}
-	set, _, err := keys.Set{}.Rotate(time.Now(), schedule, nil)
-	if err != nil {
-		return nil, err
+	if o.Keys == nil {
+		set, err := NewKeys()
+		if err != nil {
+			return nil, err
+		}
+		o.Keys = &set
 	}
 	people, err := newUsers()
 	if err != nil {
 		return nil, err
 	}
-	return registry.NewIssuer(record, people, &set)
+	return registry.NewIssuer(record, people, o.Keys)
+}
+
+// NewKeys are for servers that are to share them.
+func NewKeys() (keys.Set, error) {
+	schedule := keys.Schedule{Interval: 720 * time.Hour, Lead: time.Hour, KeepSigning: time.Hour, KeepSealing: time.Hour}
+	set, _, err := keys.Set{}.Rotate(time.Now(), schedule, nil)
+	return set, err
 }
 
 func newUsers() (*users.Provider, error) {
