@@ -12,6 +12,9 @@ CONTAINER_TOOL ?= docker
 # How long each fuzz target runs, and each benchmark.
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
+# With how many authorization requests make test floods the server; wrong logins are a
+# tenth of them. FLOOD=100000 is what it is made for, and takes some minutes.
+FLOOD ?= 5000
 # What make bench measures the manager with: how many OAuthClients, for how long it is
 # watched when there is nothing to do, and how many changes of the server come after.
 # As it stands, that takes about five minutes of two cores; with CHANGES=100, fifteen.
@@ -53,7 +56,7 @@ build: ## Build bin/manager and bin/authserver.
 .PHONY: test
 test: ## Run the tests, against a real Kubernetes API server on this machine.
 	@$(if $(RACE),,echo "No C compiler here: testing without the race detector." >&2)
-	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go test $(RACE) -timeout 30m ./...
+	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets FLOOD=$(FLOOD) go test $(RACE) -timeout 30m ./...
 
 .PHONY: lint
 lint: ## Run the linters.
@@ -75,8 +78,9 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 	done
 
 .PHONY: bench
-bench: ## Measure whole code flows, and the manager with CLIENTS OAuthClients.
+bench: ## Measure whole code flows, the stores, and the manager with CLIENTS OAuthClients.
 	go test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./test/bench
+	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/stores -time=$(BENCHTIME)
 	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/scale -clients=$(CLIENTS) -idle=$(IDLE) -changes=$(CHANGES)
 
 ##@ Generate

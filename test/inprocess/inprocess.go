@@ -38,6 +38,8 @@ type Options struct {
 	Store store.Store
 	// Keys sign and seal; nil means new ones.
 	Keys *keys.Set
+	// SessionCache is authserver.Config's.
+	SessionCache time.Duration
 	// Log gets one record per request; nil means that nobody reads it.
 	Log *slog.Logger
 }
@@ -84,7 +86,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Store == nil {
 		o.Store = memory.New(nil)
 	}
-	return authserver.New(authserver.Config{Registry: known, Store: o.Store, Log: o.Log})
+	return authserver.New(authserver.Config{Registry: known, Store: o.Store, SessionCache: o.SessionCache, Log: o.Log})
 }
 
 func newIssuer(o Options) (*registry.Issuer, error) {

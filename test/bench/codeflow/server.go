@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/clientele-dev/clientele/authserver/store/guard"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
 	"github.com/clientele-dev/clientele/test/inprocess"
@@ -33,6 +34,8 @@ const (
 	// asServer makes a program the server, by its value.
 	asServer    = "CODEFLOW_SERVER"
 	redirectURI = "https://app.example.com/callback"
+	// sessionCache is what --session-cache of the authserver is by default.
+	sessionCache = 5 * time.Second
 	// ClientSecret is the app's.
 	ClientSecret = "a-secret-of-256-bits-would-look-like-this-1"
 )
@@ -74,13 +77,19 @@ func serve(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	kept, err := spec.Store.Open()
+	kept, end, err := spec.Store.Open()
+	if err != nil {
+		return err
+	}
+	defer end()
+	// As the authserver has it.
+	guarded, err := guard.New(kept, guard.Config{})
 	if err != nil {
 		return err
 	}
 	at := addresses{"http://" + public.Addr().String(), "http://" + control.Addr().String()}
 	handler, err := inprocess.New(inprocess.Options{
-		Issuer: at.Issuer, IDTokenAlg: spec.IDTokenAlg, Store: kept,
+		Issuer: at.Issuer, IDTokenAlg: spec.IDTokenAlg, Store: guarded, SessionCache: sessionCache,
 		Clients: []registration.Client{inprocess.Client("bench", redirectURI, credential.New(ClientSecret))},
 	})
 	if err != nil {

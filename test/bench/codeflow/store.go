@@ -6,7 +6,10 @@ package codeflow
 import (
 	"fmt"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/clientele-dev/clientele/authserver/store"
+	"github.com/clientele-dev/clientele/authserver/store/kube"
 	"github.com/clientele-dev/clientele/authserver/store/memory"
 )
 
@@ -21,14 +24,38 @@ const (
 type StoreSpec struct {
 	// Kind is one of the stores.
 	Kind string
+	// Of Kubernetes: an administrator's way to the API server, and the namespace.
+	Host, Namespace string
+	CA, Cert, Key   []byte
+	// Of PostgreSQL: the database.
+	URI string
 }
 
-// Open opens the store.
-func (s StoreSpec) Open() (store.Store, error) {
+// OnKubernetes is the store in a namespace.
+func OnKubernetes(config *rest.Config, namespace string) StoreSpec {
+	return StoreSpec{
+		Kind: Kubernetes, Namespace: namespace,
+		Host: config.Host, CA: config.CAData, Cert: config.CertData, Key: config.KeyData,
+	}
+}
+
+// REST is the way to the API server.
+func (s StoreSpec) REST() *rest.Config {
+	return &rest.Config{
+		Host: s.Host, TLSClientConfig: rest.TLSClientConfig{CAData: s.CA, CertData: s.Cert, KeyData: s.Key}, QPS: -1,
+	}
+}
+
+// Open opens the store as it is, and Close ends it.
+func (s StoreSpec) Open() (opened store.Store, end func(), err error) {
+	end = func() {}
 	switch s.Kind {
 	case Memory:
-		return memory.New(nil), nil
+		opened = memory.New(nil)
+	case Kubernetes:
+		opened, err = kube.New(kube.Config{REST: s.REST(), Namespace: s.Namespace})
 	default:
-		return nil, fmt.Errorf("there is no store %q", s.Kind)
+		err = fmt.Errorf("there is no store %q", s.Kind)
 	}
+	return opened, end, err
 }
