@@ -81,13 +81,16 @@ func ownConsent(ctx context.Context, f *fixture, name string) error {
 		f.Forget(ctx, issuer, c.Subject, c.ClientID), f.wantNoConsent(ctx, c))
 }
 
-// crowdGivesUp lets half of a crowd give up at any moment. They may not know what has
-// become of their verbs, but can find out; the others notice nothing.
+// crowdGivesUp lets half of a crowd give up, before or at any moment. They may not know
+// what has become of their verbs, but can find out; the others notice nothing.
 func crowdGivesUp(ctx context.Context, f *fixture) error {
 	errs := race(func(i int) error {
 		own, cancel := context.WithCancel(ctx)
 		defer cancel()
-		if i%2 == 0 {
+		switch i % 4 {
+		case 0:
+			cancel()
+		case 2:
 			go cancel()
 		}
 		g := f.grant(fmt.Sprint("code ", i))

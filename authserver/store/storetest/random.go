@@ -69,17 +69,17 @@ func generate(seed uint64, n int) []op {
 			verb: pick(verbs...), issuer: pick(issuer, issuer, other), id: fmt.Sprint(i/60 + r.IntN(4)),
 			subject: pick("ann", "bob"), client: pick("docs.wiki", "docs.shop"), uid: pick("uid-1", "uid-1", "uid-2"),
 			from: [...]int{0, 0, 0, -1, 1}[r.IntN(5)], on: r.IntN(6),
-			wait: seconds(6), codeLife: seconds(60), life: seconds(120),
+			wait: seconds(6), codeLife: seconds([...]int{6, 60}[r.IntN(2)]), life: seconds([...]int{40, 600}[r.IntN(2)]),
 		}
 		for _, s := range []string{"openid", "profile", "email", "groups"} {
 			if r.IntN(3) == 0 {
 				o.scopes = append(o.scopes, s)
 			}
 		}
-		switch r.IntN(400) {
-		case 0:
+		switch r.IntN(300) {
+		case 0, 1:
 			o.verb = "restart"
-		case 1: // long enough for any sweep
+		case 2: // long enough for any sweep
 			o.verb, o.wait = "wait", o.life*100
 		}
 		ops[i] = o
@@ -105,11 +105,12 @@ func runModel(t testing.TB, b Backend) error {
 }
 
 // shrink leaves out ever smaller parts of a failing run for as long as what is left
-// still fails.
+// still fails. It stops early where a store is slow.
 func shrink(t testing.TB, b Backend, ops []op, err error) ([]op, error) {
-	attempts := 1000 // a store may be slow to open
-	for size := len(ops) / 2; size > 0 && attempts > 0; size /= 2 {
-		for at := 0; at+size <= len(ops) && attempts > 0; attempts-- {
+	attempts, started := 1000, time.Now()
+	enough := func() bool { return attempts == 0 || time.Since(started) > time.Minute }
+	for size := len(ops) / 2; size > 0 && !enough(); size /= 2 {
+		for at := 0; at+size <= len(ops) && !enough(); attempts-- {
 			fewer := slices.Concat(ops[:at], ops[at+size:])
 			if failed, e := replay(t, b, fewer); e != nil {
 				ops, err = fewer[:failed+1], e

@@ -74,6 +74,15 @@ func checks() []check {
 		sweepChecks, byHandChecks, crowdChecks, valueChecks)
 }
 
+// Names are those of all checks, and the model's.
+func Names() []string {
+	names := []string{"Model"}
+	for _, c := range checks() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
 // Failures runs every check and returns the errors of those that fail, by name.
 func Failures(t testing.TB, b Backend) map[string]error {
 	failed := map[string]error{}

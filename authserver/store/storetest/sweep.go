@@ -79,7 +79,7 @@ func (f *fixture) sweepAll(ctx context.Context) (store.Swept, error) {
 		}
 		return all, nil
 	}
-	return all, errors.New("Sweep says for ever that there is more")
+	return all, fail("Sweep says for ever that there is more")
 }
 
 // wantSwept sweeps everything and compares what went. Where records can be counted,
