@@ -97,6 +97,9 @@ func adoptable(oc *v1alpha1.OAuthClient, from *corev1.Secret, builtIn string) cr
 
 // adoptableKey is the name that spec.secret.keys gives a built-in key.
 func adoptableKey(oc *v1alpha1.OAuthClient, builtIn string) string {
+	if oc.Spec.Secret == nil {
+		return builtIn
+	}
 	return cmp.Or(string(oc.Spec.Secret.Keys[builtIn]), builtIn)
 }
 

@@ -252,7 +252,7 @@ func (r *clientReconciler) readSecret(ctx context.Context, s *clientScope) error
 	case owner != nil && owner.UID == s.client.UID:
 		s.secret = live
 		return nil
-	case owner != nil && owner.Name == s.client.Name:
+	case owner != nil && owner.Name == s.client.Name, orphaned(live, s):
 		return r.takeOver(ctx, s, live)
 	}
 	r.follow(s, client.ObjectKeyFromObject(live))

@@ -356,6 +356,58 @@ var _ = Describe("The Secret of an earlier OAuthClient", func() {
 		Expect(record.Digests).To(HaveLen(1))
 	})
 
+	DescribeTable("that a backup was restored to, without ownerReferences, is taken over",
+		func(ctx context.Context, shape v1alpha1.SecretSpec, withRecord bool) {
+			w, oc := readyWorld(ctx, shaped(shape))
+			before := fetch(ctx, w.secret("wiki")).DeepCopy()
+			record := fetch(ctx, w.recordOf("wiki")).DeepCopy()
+			Expect(k8s.Delete(ctx, oc)).To(Succeed())
+			Eventually(gone(ctx, w.recordOf("wiki"))).Should(BeTrue())
+			Expect(client.IgnoreNotFound(k8s.Delete(ctx, w.secret("wiki")))).To(Succeed())
+			w.halt()
+
+			// As Velero does: Secrets before what it knows less well, all of them with new
+			// UIDs, and with neither owners nor finalizers.
+			create(ctx, restoredFrom(before))
+			if withRecord {
+				create(ctx, restoredFrom(record))
+			}
+			again := w.wiki(shaped(shape))
+			create(ctx, again)
+			w.start()
+			expectClient(ctx, again, isReady)
+			secret := fetch(ctx, w.secret("wiki"))
+			Expect(digestOf(secret)).To(Equal(digestOf(before)), "the app has it in its memory")
+			Expect(secret.Data).To(Equal(before.Data))
+			now := published(ctx, w.recordOf("wiki"))
+			Expect(now.UID).To(Equal(string(again.UID)), "what was granted to the earlier one is over")
+			Expect(now.GrantUID).To(BeEmpty())
+			Expect(now.ClientID).To(Equal(w.app + ".wiki"))
+			Expect(now.Digests).To(ContainElement(HaveField("SHA256", digestOf(before))))
+			expectEvent(ctx, again, "SecretTakenOver", "Secret wiki of an earlier OAuthClient")
+			Expect(k8s.Delete(ctx, again)).To(Succeed())
+			if shape.DeletionPolicy != v1alpha1.SecretRetain {
+				Eventually(gone(ctx, secret)).Should(BeTrue())
+			}
+		},
+		Entry("alone", v1alpha1.SecretSpec{}, false),
+		Entry("with the record", v1alpha1.SecretSpec{}, true),
+		Entry("with keys of other names", v1alpha1.SecretSpec{Keys: map[string]v1alpha1.SecretKeyName{"client_secret": "SECRET", "client_id": "ID"}}, false),
+		Entry("with the policy Retain", v1alpha1.SecretSpec{DeletionPolicy: v1alpha1.SecretRetain}, false),
+	)
+
+	It("that was copied to another name is not taken for that one's", func(ctx context.Context) {
+		w, _ := readyWorld(ctx)
+		theirs := restoredFrom(fetch(ctx, w.secret("wiki")))
+		theirs.Name = "blog"
+		create(ctx, theirs)
+		blog := w.wiki()
+		blog.Name = "blog"
+		create(ctx, blog)
+		expectClient(ctx, blog, waits("SecretNotOwned", "Secret blog exists and does not belong to this OAuthClient"))
+		Expect(fetch(ctx, theirs).OwnerReferences).To(BeEmpty())
+	})
+
 	It("is taken over before its secret is published anew, so that a late write of another cannot land", func(ctx context.Context) {
 		l := newLab(ctx)
 		l.join(ctx)
@@ -428,3 +480,11 @@ var _ = Describe("The Secret of an earlier OAuthClient", func() {
 		l.isReadyNow(ctx, "wiki")
 	})
 })
+
+// restoredFrom is what a backup keeps of a Secret.
+func restoredFrom(o *corev1.Secret) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name, Labels: o.Labels, Annotations: o.Annotations},
+		Data:       o.Data, Type: o.Type,
+	}
+}
