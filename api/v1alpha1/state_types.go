@@ -30,6 +30,10 @@ const (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=oauthsessions,scope=Namespaced,categories=clientele
+// +kubebuilder:selectablefield:JSONPath=`.spec.personID`
+// +kubebuilder:selectablefield:JSONPath=`.spec.subject`
+// +kubebuilder:selectablefield:JSONPath=`.spec.identityProvider`
+// +kubebuilder:selectablefield:JSONPath=`.spec.authorizationServer`
 // +kubebuilder:printcolumn:name="Person",type=string,JSONPath=`.spec.personID`
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.identityProvider`
 // +kubebuilder:printcolumn:name="Server",type=string,JSONPath=`.spec.authorizationServer`
@@ -96,6 +100,11 @@ type OAuthSessionSpec struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=oauthgrants,scope=Namespaced,categories=clientele
+// +kubebuilder:selectablefield:JSONPath=`.spec.personID`
+// +kubebuilder:selectablefield:JSONPath=`.spec.subject`
+// +kubebuilder:selectablefield:JSONPath=`.spec.identityProvider`
+// +kubebuilder:selectablefield:JSONPath=`.spec.authorizationServer`
+// +kubebuilder:selectablefield:JSONPath=`.spec.clientID`
 // +kubebuilder:printcolumn:name="Person",type=string,JSONPath=`.spec.personID`
 // +kubebuilder:printcolumn:name="Client",type=string,JSONPath=`.spec.clientID`
 // +kubebuilder:printcolumn:name="Scopes",type=string,JSONPath=`.spec.scopes`
@@ -185,6 +194,11 @@ type OAuthGrantStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=oauthconsents,scope=Namespaced,categories=clientele
+// +kubebuilder:selectablefield:JSONPath=`.spec.personID`
+// +kubebuilder:selectablefield:JSONPath=`.spec.subject`
+// +kubebuilder:selectablefield:JSONPath=`.spec.identityProvider`
+// +kubebuilder:selectablefield:JSONPath=`.spec.authorizationServer`
+// +kubebuilder:selectablefield:JSONPath=`.spec.clientID`
 // +kubebuilder:printcolumn:name="Person",type=string,JSONPath=`.spec.personID`
 // +kubebuilder:printcolumn:name="Client",type=string,JSONPath=`.spec.clientID`
 // +kubebuilder:printcolumn:name="Scopes",type=string,JSONPath=`.spec.scopes`
