@@ -69,19 +69,19 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	kept, err := openStore(o, metrics)
+	in := surroundings{options: o, cluster: cluster, log: log, metrics: metrics}
+	kept, err := in.openStore()
 	if err != nil {
 		return err
 	}
 	defer kept.close()
-	log.Info("Keeping sessions, grants and consents", "store", o.store)
 	handler, err := authserver.New(authserver.Config{
 		Registry: known, Store: kept.guarded, SessionCache: o.sessionCache, Used: watcher.Used, Log: log, Registerer: metrics,
 	})
 	if err != nil {
 		return err
 	}
-	p := &process{options: o, log: log, watcher: watcher, handler: handler, metrics: metrics}
+	p := &process{options: o, log: log, watcher: watcher, sweep: kept.sweep, handler: handler, metrics: metrics}
 	return p.run(ctx)
 }
 

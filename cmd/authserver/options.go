@@ -55,7 +55,7 @@ func parseOptions(args []string, getenv func(string) string, output io.Writer) (
 	f.StringVar(&o.opsAddress, "ops-address", ":8081", "`address` of /healthz, /readyz and /metrics, which the public must not reach")
 	f.StringVar(&o.certFile, "tls-cert-file", "", "`file` with the certificate chain (PEM); read again when it changes, and may appear later")
 	f.StringVar(&o.keyFile, "tls-key-file", "", "`file` with the certificate's private key (PEM)")
-	f.StringVar(&o.store, "store", storeMemory, "where sessions, grants and consents are kept: kubernetes, for objects in the system namespace; postgres; or memory, for a single replica that forgets everything when it ends")
+	f.StringVar(&o.store, "store", storeKubernetes, "where sessions, grants and consents are kept: kubernetes, for objects in the system namespace; postgres; or memory, for a single replica that forgets everything when it ends")
 	f.StringVar(&o.postgresURIFile, "postgres-uri-file", "", "`file` with the URI of the database for --store=postgres; read again for each new connection, so that a new password needs no restart")
 	f.DurationVar(&o.sessionCache, "session-cache", 5*time.Second, "for how long at most a session that was ended at another replica is still good at this one; 0 asks the store each time")
 	f.IntVar(&o.maxRequests, "max-requests", 1000, "how many requests for pages, and how many of clients, are answered at a time; more are told to come back")

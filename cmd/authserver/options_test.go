@@ -26,7 +26,7 @@ func TestParseOptions_Defaults(t *testing.T) {
 	}
 	want := options{
 		namespace: "clientele-system", replica: host, httpAddress: ":8080", httpsAddress: ":8443", opsAddress: ":8081",
-		store: "memory", sessionCache: 5 * time.Second, maxRequests: 1000,
+		store: "kubernetes", sessionCache: 5 * time.Second, maxRequests: 1000,
 		shutdownDelay: 5 * time.Second, logLevel: "info", logFormat: "json",
 	}
 	if o != want || o.serveTLS() {

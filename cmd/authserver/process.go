@@ -43,8 +43,10 @@ type watcher interface {
 type process struct {
 	options
 
-	log      *slog.Logger
-	watcher  watcher
+	log     *slog.Logger
+	watcher watcher
+	// sweep runs until its context ends; nil means that nothing is to be swept.
+	sweep    func(context.Context) error
 	handler  http.Handler
 	metrics  *prometheus.Registry
 	stopping atomic.Bool
@@ -64,26 +66,33 @@ type listener struct {
 
 // run serves until ctx ends, and then stops in the order in which nobody notices:
 // first unready, then, when load balancers have seen that, no new connections, and
-// the watcher last, since requests need what it knows.
+// the watcher last, since requests need what it knows, and whatever sweeps.
 func (p *process) run(ctx context.Context) error {
 	// The watcher and the servers outlive the signal that ends ctx.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	servers, err := p.listen(running, failed)
 	if err != nil {
 		return err
 	}
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		err := p.watcher.Run(running)
-		if err == nil && running.Err() == nil {
-			err = errors.New("it stopped of itself")
+	var background sync.WaitGroup
+	for what, run := range map[string]func(context.Context) error{
+		"watch the system namespace": p.watcher.Run, "sweep the store": p.sweep,
+	} {
+		if run == nil {
+			continue
 		}
-		if err != nil {
-			failed <- fmt.Errorf("watch the system namespace: %w", err)
-		}
-	})
+		background.Go(func() {
+			err := run(running)
+			if err == nil && running.Err() == nil {
+				err = errors.New("it stopped of itself")
+			}
+			if err != nil {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
@@ -95,7 +104,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	err = errors.Join(err, shutDown(running, servers))
 	cancel()
-	watching.Wait()
+	background.Wait()
 	select {
 	case late := <-failed:
 		err = errors.Join(err, late)

@@ -59,14 +59,16 @@ func (f *fakeWatcher) become(err error) {
 type running struct {
 	t       *testing.T
 	watcher *fakeWatcher
-	at      map[string]string
-	stop    context.CancelFunc
-	done    chan error
+	// swept is closed once nothing is swept any more.
+	swept chan struct{}
+	at    map[string]string
+	stop  context.CancelFunc
+	done  chan error
 }
 
 func start(t *testing.T, o options, handler http.Handler) *running {
 	t.Helper()
-	r := &running{t: t, watcher: newFakeWatcher(), at: map[string]string{}, done: make(chan error, 1)}
+	r := &running{t: t, watcher: newFakeWatcher(), swept: make(chan struct{}), at: map[string]string{}, done: make(chan error, 1)}
 	ctx, stop := context.WithCancel(t.Context())
 	r.stop = stop
 	metrics := prometheus.NewRegistry()
@@ -78,6 +80,11 @@ func start(t *testing.T, o options, handler http.Handler) *running {
 	opened := make(chan struct{}, want)
 	p := &process{
 		options: o, log: slog.New(slog.DiscardHandler), watcher: r.watcher, handler: handler, metrics: metrics,
+		sweep: func(ctx context.Context) error {
+			defer close(r.swept)
+			<-ctx.Done()
+			return nil
+		},
 		bound: func(name string, at net.Addr) {
 			r.at[name] = at.String()
 			opened <- struct{}{}
@@ -193,6 +200,8 @@ func TestProcess_Stops(t *testing.T) {
 	select {
 	case <-r.watcher.ended:
 		t.Error("the watcher ended while a request was being served")
+	case <-r.swept:
+		t.Error("the sweeper ended while a request was being served")
 	case err := <-r.done:
 		t.Errorf("the process ended while a request was being served: %v", err)
 	default:
@@ -205,6 +214,7 @@ func TestProcess_Stops(t *testing.T) {
 		t.Error(err)
 	}
 	<-r.watcher.ended
+	<-r.swept
 }
 
 func TestProcess_WatcherFails(t *testing.T) {

@@ -4,33 +4,77 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
 
 	"github.com/clientele-dev/clientele/authserver/store"
 	"github.com/clientele-dev/clientele/authserver/store/guard"
+	"github.com/clientele-dev/clientele/authserver/store/kube"
 	"github.com/clientele-dev/clientele/authserver/store/memory"
+	"github.com/clientele-dev/clientele/authserver/store/sweep"
 )
 
 // kept is where this replica keeps sessions, grants and consents.
 type kept struct {
 	// guarded is the store as requests see it.
 	guarded store.Store
+	// sweep forgets what is over whenever this replica is the one to do so, until its
+	// context ends. It is nil for a store that does so by itself.
+	sweep func(context.Context) error
 	// close is called once nothing uses the store any more.
 	close func()
 }
 
-func openStore(o options, metrics prometheus.Registerer) (kept, error) {
-	k := kept{close: func() {}}
-	var inner store.Store
-	switch o.store {
-	case storeMemory:
-		inner = memory.New(nil)
-	default:
-		return k, fmt.Errorf("--store=%s is not there yet", o.store)
+// surroundings are what a store is opened in.
+type surroundings struct {
+	options
+	cluster *rest.Config
+	log     *slog.Logger
+	metrics prometheus.Registerer
+}
+
+func (s *surroundings) openStore() (kept, error) {
+	inner, end, err := s.newStore()
+	if err != nil {
+		return kept{}, err
 	}
-	var err error
-	k.guarded, err = guard.New(inner, guard.Config{Registerer: metrics})
+	k := kept{close: end}
+	// What sweeps is paced by itself, and must not take a request's turn.
+	if sweeper, ok := inner.(store.Sweeper); ok {
+		if k.sweep, err = s.newSweep(sweeper); err != nil {
+			return kept{}, err
+		}
+	}
+	k.guarded, err = guard.New(inner, guard.Config{Registerer: s.metrics})
+	s.log.Info("Keeping sessions, grants and consents", "store", s.store)
 	return k, err
+}
+
+// newStore returns the store and what ends it.
+func (s *surroundings) newStore() (store.Store, func(), error) {
+	nothing := func() {}
+	switch s.store {
+	case storeKubernetes:
+		o, err := kube.New(kube.Config{REST: s.cluster, Namespace: s.namespace})
+		return o, nothing, err
+	case storeMemory:
+		return memory.New(nil), nothing, nil
+	}
+	return nil, nil, fmt.Errorf("--store=%s is not there yet", s.store)
+}
+
+func (s *surroundings) newSweep(of store.Sweeper) (func(context.Context) error, error) {
+	runner, err := sweep.New(sweep.Config{Store: of, Log: s.log, Registerer: s.metrics})
+	if err != nil {
+		return nil, err
+	}
+	e, err := newElection(s.options, s.cluster, runner.Run)
+	if err != nil {
+		return nil, err
+	}
+	return e.run, nil
 }

@@ -53,6 +53,10 @@ const (
 	AnnotationUnloaded = "clientele.dev/unloaded-records"
 )
 
+// SweeperLease is the name of the Lease by which the authserver's replicas elect the
+// one that sweeps.
+const SweeperLease = "clientele-sweeper"
+
 // ClientRecordName is the name of the Secret that holds an OAuthClient's record.
 func ClientRecordName(namespace, name string) string {
 	return RecordClient + "-" + ClientID(namespace, name)

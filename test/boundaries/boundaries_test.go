@@ -40,6 +40,7 @@ var layout = []string{
 	ours + "authserver/store/kube",
 	ours + "authserver/store/memory",
 	ours + "authserver/store/storetest",
+	ours + "authserver/store/sweep",
 	ours + "authserver/token",
 	ours + "cmd/authserver",
 	ours + "cmd/manager",

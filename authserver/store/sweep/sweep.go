@@ -85,7 +85,7 @@ func New(c Config) (*Runner, error) {
 func (r *Runner) Run(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
-		wait := r.Every + time.Duration((rand.Float64()-0.5)*0.4*float64(r.Every))
+		wait := r.Every*4/5 + rand.N(r.Every*2/5) //nolint:gosec // jitter
 		if err := r.sweep(ctx); err == nil {
 			failures = 0
 		} else {
