@@ -307,49 +307,81 @@ func TestStory_RevokedByReuse(t *testing.T) {
 	}
 }
 
-// TestStory_RefreshAgainstRevoke: whatever the refreshes got that run while a client
-// revokes, nothing of it lives when the revocation was answered.
+// TestStory_RefreshAgainstRevoke: whatever refreshes got that ran while a client
+// revoked, nothing of it lives when the revocation was answered.
 func TestStory_RefreshAgainstRevoke(t *testing.T) {
-	for _, kind := range []string{"access_token", "refresh_token"} {
-		t.Run(kind, func(t *testing.T) {
-			f := newFleet(t, 3)
-			first := f.next().token(redemption(newBrowser(t, f).codeFor(validRequest()))).ok()
-			var mu sync.Mutex
-			got := []answer{first}
-			keep := func(a answer) {
-				mu.Lock()
-				defer mu.Unlock()
-				got = append(got, a)
+	t.Run("one token refreshed by many", func(t *testing.T) {
+		f := newFleet(t, 3)
+		first := f.next().token(redemption(newBrowser(t, f).codeFor(validRequest()))).ok()
+		got := f.crowd(100, func(r *world, i int) []answer {
+			if i%20 == 10 {
+				r.revoke(first.str("access_token")).ok()
+				return nil
 			}
-			start := make(chan struct{})
-			var all sync.WaitGroup
-			for i := range 100 {
-				r := f.replicas[i%len(f.replicas)]
-				all.Go(func() {
-					<-start
-					if i%10 == 5 {
-						r.revoke(first.str(kind)).ok()
-						return
-					}
-					// Each goes on along the chain for as long as it is let.
-					for a := first; ; {
-						a = r.token(refreshing(a.str("refresh_token")))
-						if a.status != http.StatusOK {
-							a.refused(400, "invalid_grant")
-							return
-						}
-						keep(a)
-					}
-				})
-			}
-			close(start)
-			all.Wait()
-			for _, r := range f.replicas {
-				for _, a := range got {
-					r.isOver(a)
-				}
-			}
+			// All within the grace, so that it is never reuse that revokes.
+			return r.refreshes(first, 1)
 		})
+		f.allOver(append(got, first))
+	})
+	t.Run("many chains", func(t *testing.T) {
+		f := newFleet(t, 3)
+		f.setKeys(*keysOf(t, "main"), func(r *registration.Server) { r.Signing.IDTokenAlg = "ES256" }) // quick to sign
+		var chains []answer
+		b := newBrowser(t, f)
+		for range 50 {
+			chains = append(chains, f.next().token(redemption(b.codeFor(validRequest()))).ok())
+		}
+		got := f.crowd(100, func(r *world, i int) []answer {
+			first := chains[i/2]
+			if i%2 == 0 {
+				const endless = 10_000
+				return r.refreshes(first, endless)
+			}
+			r.revoke(first.str([]string{"access_token", "refresh_token"}[i/2%2])).ok()
+			return nil
+		})
+		f.allOver(append(got, chains...))
+	})
+}
+
+// refreshes goes on along a chain until it is refused, or was steps long, and returns
+// what it got.
+func (w *world) refreshes(a answer, steps int) []answer {
+	w.t.Helper()
+	var got []answer
+	for range steps {
+		a = w.token(refreshing(a.str("refresh_token")))
+		if a.status != http.StatusOK {
+			a.refused(400, "invalid_grant")
+			return got
+		}
+		got = append(got, a)
+	}
+	return got
+}
+
+// crowd does n things at once, at replica after replica, and returns what all got.
+func (f *fleet) crowd(n int, do func(r *world, i int) []answer) []answer {
+	f.t.Helper()
+	got := make([][]answer, n)
+	start := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			<-start
+			got[i] = do(f.replicas[i%len(f.replicas)], i)
+		})
+	}
+	close(start)
+	all.Wait()
+	return slices.Concat(got...)
+}
+
+// allOver fails the test unless nothing of any answer is good at any replica.
+func (f *fleet) allOver(answers []answer) {
+	f.t.Helper()
+	for i, a := range answers {
+		f.replicas[i%len(f.replicas)].isOver(a)
 	}
 }
 
