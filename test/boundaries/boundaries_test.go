@@ -39,6 +39,7 @@ var layout = []string{
 	ours + "authserver/store/guard",
 	ours + "authserver/store/kube",
 	ours + "authserver/store/memory",
+	ours + "authserver/store/postgres",
 	ours + "authserver/store/storetest",
 	ours + "authserver/store/sweep",
 	ours + "authserver/token",
@@ -124,9 +125,16 @@ var laws = []law{
 	{
 		of:      []string{ours + "..."},
 		except:  []string{ours + "cmd/authserver", ours + "test/..."},
-		never:   []string{ours + "authserver/registry/kube", ours + "authserver/store/kube"},
+		never:   []string{ours + "authserver/registry/kube", ours + "authserver/store/kube", ours + "authserver/store/postgres"},
 		direct:  true,
 		because: "main alone decides where records and grants live",
+	},
+	{
+		of:      []string{ours + "..."},
+		except:  []string{ours + "authserver/store/postgres", ours + "test/..."},
+		never:   []string{"github.com/jackc/...", "database/sql"},
+		direct:  true,
+		because: "one package speaks to a database, so that what is committed, and when, is decided in one place",
 	},
 	{
 		of:      []string{ours + "..."},

@@ -54,12 +54,7 @@ const superPassword = "of-a-test"
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
 	s, err := New(o)
-	if errors.Is(err, ErrMissing) && os.Getenv("CI") != "true" {
-		tb.Skip(err)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
+	need(tb, err)
 	tb.Cleanup(func() {
 		if tb.Failed() {
 			tb.Logf("the end of PostgreSQL's log:\n%s", s.Log())
@@ -69,6 +64,41 @@ func Start(tb testing.TB, o Options) *Server {
 		}
 	})
 	return s
+}
+
+// shared is the server of all tests of a program that do it no harm.
+var shared struct {
+	once   sync.Once
+	server *Server
+	err    error
+}
+
+// Shared returns one server for all tests of a program, for those that take a database
+// of their own and do not harm it. TestMain ends it with StopShared.
+func Shared(tb testing.TB) *Server {
+	tb.Helper()
+	shared.once.Do(func() { shared.server, shared.err = New(Options{}) })
+	need(tb, shared.err)
+	return shared.server
+}
+
+// StopShared ends the server of Shared, if there is one.
+func StopShared() error {
+	if shared.server == nil {
+		return nil
+	}
+	return shared.server.Stop()
+}
+
+// need skips a test for which there is no PostgreSQL, where that may be.
+func need(tb testing.TB, err error) {
+	tb.Helper()
+	if errors.Is(err, ErrMissing) && os.Getenv("CI") != "true" {
+		tb.Skip(err)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // New starts a server. Its caller stops it.
@@ -145,7 +175,7 @@ func (s *Server) Resume() error { return s.process.resume() }
 func (s *Server) Stop() error {
 	var err error
 	if p := s.take(); p != nil {
-		err = p.shutDown()
+		err = p.kill() // to write all that is dirty may take long, and is for nothing
 	}
 	return errors.Join(err, s.remove())
 }
