@@ -15,6 +15,12 @@ BENCHTIME ?= 1s
 # With how many authorization requests make test floods the server; wrong logins are a
 # tenth of them. FLOOD=100000 is what it is made for, and takes some minutes.
 FLOOD ?= 5000
+# In how many rounds make bench compares each store with its bare limit, each for
+# BENCHTIME, and how many objects it sweeps among how many that live. EXPIRED=200000
+# LIVE=200000 is what sweeping is made for, and takes half an hour and 10 GB of memory.
+ROUNDS ?= 5
+EXPIRED ?= 2000
+LIVE ?= 2000
 # What make bench measures the manager with: how many OAuthClients, for how long it is
 # watched when there is nothing to do, and how many changes of the server come after.
 # As it stands, that takes about five minutes of two cores; with CHANGES=100, fifteen.
@@ -80,7 +86,7 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 .PHONY: bench
 bench: ## Measure whole code flows, the stores, and the manager with CLIENTS OAuthClients.
 	go test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./test/bench
-	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/stores -time=$(BENCHTIME)
+	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/stores -time=$(BENCHTIME) -rounds=$(ROUNDS) -expired=$(EXPIRED) -live=$(LIVE)
 	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/scale -clients=$(CLIENTS) -idle=$(IDLE) -changes=$(CHANGES)
 
 ##@ Generate

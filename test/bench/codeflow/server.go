@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/clientele-dev/clientele/authserver/store"
 	"github.com/clientele-dev/clientele/authserver/store/guard"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -95,7 +96,7 @@ func serve(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	for l, h := range map[net.Listener]http.Handler{public: handler, control: controls()} {
+	for l, h := range map[net.Listener]http.Handler{public: handler, control: controls(kept)} {
 		server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 		go func() { _ = server.Serve(l) }()
 	}
@@ -107,8 +108,11 @@ func serve(spec Spec) error {
 }
 
 // controls are what a program asks the server's process, beside its work.
-func controls() http.Handler {
+func controls(kept store.Store) http.Handler {
 	mux := http.NewServeMux()
+	s := &sweeping{store: kept}
+	mux.HandleFunc("GET /sweep", s.begin)
+	mux.HandleFunc("GET /swept", s.tell)
 	body := bytes.Repeat([]byte("x"), 1000)
 	mux.HandleFunc("GET /bare", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
 	mux.HandleFunc("GET /cpu", func(w http.ResponseWriter, _ *http.Request) {
@@ -141,6 +145,9 @@ func Used() time.Duration {
 type Server struct {
 	addresses
 
+	// PID is its process's.
+	PID int
+
 	http *http.Client
 	// Stop ends it.
 	Stop func() error
@@ -171,6 +178,7 @@ func Start(spec Spec) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
+		PID:  cmd.Process.Pid,
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}},
 		Stop: func() error { return errors.Join(in.Close(), cmd.Wait()) },
 	}

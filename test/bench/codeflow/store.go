@@ -5,12 +5,14 @@ package codeflow
 
 import (
 	"fmt"
+	"log/slog"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/clientele-dev/clientele/authserver/store"
 	"github.com/clientele-dev/clientele/authserver/store/kube"
 	"github.com/clientele-dev/clientele/authserver/store/memory"
+	"github.com/clientele-dev/clientele/authserver/store/postgres"
 )
 
 // The stores, as authserver's --store names them.
@@ -54,6 +56,14 @@ func (s StoreSpec) Open() (opened store.Store, end func(), err error) {
 		opened = memory.New(nil)
 	case Kubernetes:
 		opened, err = kube.New(kube.Config{REST: s.REST(), Namespace: s.Namespace})
+	case Postgres:
+		p, perr := postgres.Open(postgres.Config{
+			URI: func() (string, error) { return s.URI, nil }, Log: slog.New(slog.DiscardHandler),
+		})
+		if perr != nil {
+			return nil, nil, perr
+		}
+		opened, end = p, p.Close
 	default:
 		err = fmt.Errorf("there is no store %q", s.Kind)
 	}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -30,6 +31,8 @@ import (
 )
 
 const (
+	grants          = "oauthgrants"
+	sessions        = "oauthsessions"
 	systemNamespace = "clientele-system"
 	// bareNamespace is where the bare objects are, so that no sweep finds them.
 	bareNamespace = "bare"
@@ -66,18 +69,14 @@ func newPlain(config *rest.Config) (*plain, error) {
 	return p, nil
 }
 
-func (p *plain) to(verb, namespace, name string) *rest.Request {
-	r := p.rest[p.turn.Add(1)%bareConnections].Verb(verb).Namespace(namespace).Resource("oauthgrants")
-	if name != "" {
-		r.Name(name)
-	}
-	return r
+func (p *plain) to(verb, resource, namespace string) *rest.Request {
+	return p.rest[p.turn.Add(1)%bareConnections].Verb(verb).Namespace(namespace).Resource(resource)
 }
 
 // learn takes the one grant of the store as what all others are to look like.
 func (p *plain) learn(ctx context.Context) error {
 	list := &v1alpha1.OAuthGrantList{}
-	if err := p.to(http.MethodGet, systemNamespace, "").Do(ctx).Into(list); err != nil {
+	if err := p.to(http.MethodGet, grants, systemNamespace).Do(ctx).Into(list); err != nil {
 		return err
 	}
 	if len(list.Items) != 1 {
@@ -92,7 +91,7 @@ func (p *plain) learn(ctx context.Context) error {
 func (p *plain) create(ctx context.Context) (string, error) {
 	o := p.like.DeepCopy()
 	o.Namespace, o.Name = bareNamespace, randomName(len(p.like.Name))
-	return o.Name, p.to(http.MethodPost, bareNamespace, "").Body(o).Do(ctx).Into(&v1alpha1.OAuthGrant{})
+	return o.Name, p.to(http.MethodPost, grants, bareNamespace).Body(o).Do(ctx).Into(&v1alpha1.OAuthGrant{})
 }
 
 func randomName(length int) string {
@@ -111,7 +110,7 @@ func (p *plain) patch(ctx context.Context, name string, from int) error {
 	if err != nil {
 		return err
 	}
-	return p.to(http.MethodPatch, bareNamespace, name).SetHeader("Content-Type", string(types.JSONPatchType)).
+	return p.to(http.MethodPatch, grants, bareNamespace).Name(name).SetHeader("Content-Type", string(types.JSONPatchType)).
 		Body(body).Do(ctx).Into(&v1alpha1.OAuthGrant{})
 }
 
@@ -151,7 +150,7 @@ func kubeBackend(ctx context.Context, server *apiserver.Server) (*backend, error
 		return nil, err
 	}
 	return &backend{
-		spec: spec, store: kept, goal: 0.9, goalFrom: 1, end: server.End,
+		spec: spec, store: kept, goal: 0.9, goalFrom: 1, fill: p.fill, end: server.End,
 		createdSo: "creates of the same custom resource with a plain client", updatedSo: "JSON patches of it with a test operation",
 		create: job{do: func(ctx context.Context, _ int) error { _, err := p.create(ctx); return err }},
 		update: p.updates(),
@@ -175,4 +174,62 @@ func (p *plain) updates() job {
 			return p.patch(ctx, o.ID, o.Counter-1)
 		},
 	}
+}
+
+// fillers is how many objects are written at a time.
+const fillers = 32
+
+// fill writes n objects to the store's own namespace, of sessions and grants in turn.
+// The grants are settled, as the store calls it: their codes are long over.
+func (p *plain) fill(ctx context.Context, n int, until time.Time) error {
+	var next atomic.Int64
+	grant, session, err := p.settled(ctx, until)
+	if err != nil {
+		return err
+	}
+	return each(fillers, func(int) error {
+		for {
+			i := int(next.Add(1))
+			if i > n {
+				return nil
+			}
+			if err := p.put(ctx, grant, session, i%2 == 0); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+func (p *plain) put(ctx context.Context, grant *v1alpha1.OAuthGrant, session *v1alpha1.OAuthSession, isGrant bool) error {
+	if isGrant {
+		o := grant.DeepCopy()
+		o.Name = randomName(len(p.like.Name))
+		return p.to(http.MethodPost, grants, systemNamespace).Body(o).Do(ctx).Error()
+	}
+	o := session.DeepCopy()
+	o.Name = randomName(len(p.like.Name))
+	return p.to(http.MethodPost, sessions, systemNamespace).Body(o).Do(ctx).Error()
+}
+
+// settled are a grant and a session, without names, that end then.
+func (p *plain) settled(ctx context.Context, until time.Time) (*v1alpha1.OAuthGrant, *v1alpha1.OAuthSession, error) {
+	list := &v1alpha1.OAuthSessionList{}
+	if err := p.to(http.MethodGet, sessions, systemNamespace).Param("limit", "1").Do(ctx).Into(list); err != nil {
+		return nil, nil, err
+	}
+	if len(list.Items) != 1 {
+		return nil, nil, errors.New("the store has written no session")
+	}
+	labels := func(of map[string]string) map[string]string {
+		out := maps.Clone(of)
+		delete(out, v1alpha1.LabelCode)
+		out[v1alpha1.LabelExpires] = until.UTC().Format("2006010215")
+		return out
+	}
+	grant, session := p.like.DeepCopy(), &list.Items[0]
+	grant.ObjectMeta = metav1.ObjectMeta{Namespace: systemNamespace, Labels: labels(grant.Labels)}
+	grant.Spec.ExpiresAt = metav1.NewMicroTime(until)
+	session.ObjectMeta = metav1.ObjectMeta{Namespace: systemNamespace, Labels: labels(session.Labels)}
+	session.Spec.ExpiresAt = metav1.NewMicroTime(until)
+	return grant, session, nil
 }

@@ -5,7 +5,8 @@
 // second, and how many whole code flows the authserver does with it. Beside each of
 // these it measures, in the same run and turn by turn, so that whatever else this
 // machine does hits both, what the store could do at the most: its bare limit. The
-// ratio of the two is the result, and the medians over the rounds are told. It needs
+// ratio of the two is the result, and the medians over the rounds are told. Then it
+// measures what sweeping costs those who redeem meanwhile. It needs
 // /proc, and so Linux.
 package main
 
@@ -33,6 +34,8 @@ type options struct {
 	turn   time.Duration
 	rounds int
 	only   string
+	// expired and live are how many objects a sweep finds that are over, and are not.
+	expired, live int
 }
 
 func main() {
@@ -41,7 +44,9 @@ func main() {
 	}
 	var o options
 	flag.DurationVar(&o.turn, "time", time.Second, "how long each thing is measured in each round")
-	flag.IntVar(&o.rounds, "rounds", 5, "how many rounds there are")
+	flag.IntVar(&o.rounds, "rounds", 5, "how many rounds there are; 0 leaves verbs and flows out")
+	flag.IntVar(&o.expired, "expired", 0, "how many objects are swept; 0 leaves sweeping out")
+	flag.IntVar(&o.live, "live", 0, "among how many that are not")
 	flag.StringVar(&o.only, "only", strings.Join([]string{codeflow.Memory, codeflow.Kubernetes, codeflow.Postgres}, ","), "the stores that are measured")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
@@ -65,6 +70,7 @@ var openers = []struct {
 }{
 	{codeflow.Memory, openMemory},
 	{codeflow.Kubernetes, openKube},
+	{codeflow.Postgres, openPostgres},
 }
 
 // errMissing is a store's whose server is not on this machine.

@@ -32,7 +32,9 @@ type backend struct {
 	goalFrom int
 	// fresh makes everything empty; nil where it need not be.
 	fresh func()
-	end   func() error
+	// fill writes sessions and grants that end then; nil where nothing is swept.
+	fill func(ctx context.Context, n int, until time.Time) error
+	end  func() error
 }
 
 // grant is one that was redeemed now: as large as they are.
@@ -90,7 +92,25 @@ type round struct{ create, redeem, update, advance turn }
 
 // measure is everything that is told of a store.
 func (b *backend) measure(ctx context.Context, o options, out io.Writer) error {
-	say(out, "\nThe store %s, in %d rounds of %s for each. Bare are %s, and %s.", b.spec.Kind, o.rounds, o.turn, b.createdSo, b.updatedSo)
+	if o.rounds > 0 {
+		if err := b.measureVerbs(ctx, o, out); err != nil {
+			return err
+		}
+		if b.goalFrom > 0 { // what is compared with memory is not memory
+			if err := b.measureFlows(ctx, o, out); err != nil {
+				return err
+			}
+		}
+	}
+	if o.expired == 0 || b.fill == nil {
+		return nil
+	}
+	return b.measureSweep(ctx, o, out)
+}
+
+func (b *backend) measureVerbs(ctx context.Context, o options, out io.Writer) error {
+	say(out, "\nThe store %s, in %d rounds of %s for each. Bare are %s, and %s. The ratios are of store to bare: of how many a second of CPU "+
+		"does, store and this program together, and of how many a second does.", b.spec.Kind, o.rounds, o.turn, b.createdSo, b.updatedSo)
 	seen := map[int][]round{}
 	for i := range o.rounds {
 		for _, c := range concurrency {
@@ -102,10 +122,7 @@ func (b *backend) measure(ctx context.Context, o options, out io.Writer) error {
 		}
 	}
 	b.tellVerbs(out, seen)
-	if b.goalFrom == 0 { // what is compared with memory is not memory
-		return nil
-	}
-	return b.measureFlows(ctx, o, out)
+	return nil
 }
 
 // round measures the verbs at a concurrency. What comes first in one round comes last
@@ -144,13 +161,14 @@ func (b *backend) tellVerbs(out io.Writer, seen map[int][]round) {
 		}
 		_, _ = fmt.Fprintln(w)
 	}
-	head := []any{"/s", "p50 ms", "p99 ms", "bare/s", "p50 ms", "p99 ms", "ratio"}
+	head := []any{"/s", "p50 ms", "p99 ms", "bare/s", "p50 ms", "p99 ms", "of CPU", "ratio"}
 	row(append([]any{"redeem c="}, append(head, "")...)...)
 	for _, c := range concurrency {
 		all := seen[c]
 		ratio := median(all, func(r round) float64 { return r.redeem.rate() / r.create.rate() })
 		row(slices.Concat([]any{c}, cells(all, func(r round) turn { return r.redeem }), cells(all, func(r round) turn { return r.create }),
-			[]any{fmt.Sprintf("%.2f", ratio), b.judge(c, ratio)})...)
+			[]any{fmt.Sprintf("%.2f", median(all, func(r round) float64 { return r.create.each() / r.redeem.each() })),
+				fmt.Sprintf("%.2f", ratio), b.judge(c, ratio)})...)
 	}
 	row(append([]any{"advance c="}, append(head, "of bare creates")...)...)
 	for _, c := range concurrency {
@@ -158,7 +176,8 @@ func (b *backend) tellVerbs(out io.Writer, seen map[int][]round) {
 		ratio := median(all, func(r round) float64 { return r.advance.rate() / r.update.rate() })
 		ofCreates := median(all, func(r round) float64 { return r.advance.rate() / r.create.rate() })
 		row(slices.Concat([]any{c}, cells(all, func(r round) turn { return r.advance }), cells(all, func(r round) turn { return r.update }),
-			[]any{fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f", ofCreates), b.judge(c, ratio)})...)
+			[]any{fmt.Sprintf("%.2f", median(all, func(r round) float64 { return r.update.each() / r.advance.each() })),
+				fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f", ofCreates), b.judge(c, ratio)})...)
 	}
 	_ = w.Flush()
 }
