@@ -20,6 +20,8 @@ type metrics struct {
 	issued   *prometheus.CounterVec
 	errors   *prometheus.CounterVec
 	revoked  *prometheus.CounterVec
+	inFlight *prometheus.GaugeVec
+	shed     *prometheus.CounterVec
 }
 
 func newMetrics(to prometheus.Registerer) (*metrics, error) {
@@ -37,11 +39,17 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 			"Errors of the token endpoint by code.", "code"),
 		revoked: counter("clientele_grants_revoked_total",
 			"Revocations of grants by reason: code_replay, refresh_reuse or client_request.", "reason"),
+		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "clientele_http_requests_in_flight",
+			Help: "Requests that are being answered, without those that are answered from memory, by surface: pages or clients.",
+		}, []string{"surface"}),
+		shed: counter("clientele_http_requests_shed_total",
+			"Requests that were told to come back since too many were being answered, by surface: pages or clients.", "surface"),
 	}
 	if to == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.logins, m.issued, m.errors, m.revoked} {
+	for _, c := range []prometheus.Collector{m.requests, m.logins, m.issued, m.errors, m.revoked, m.inFlight, m.shed} {
 		if err := to.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

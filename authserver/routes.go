@@ -43,25 +43,26 @@ type routes map[string]methods
 
 func (s *Server) table() routes {
 	t := routes{}
-	t.add("GET "+registration.PathAuthorize, s.browser, s.authorize)      // errors become a page or a 303
-	t.add("POST "+registration.PathAuthorize, s.browser, s.authorizePost) // comes from other origins
-	t.add("GET "+pathLogin, s.browser, s.loginPage)
-	t.add("POST "+pathLogin, s.form, s.loginPost) // form is browser, for our own pages' forms only
-	t.add("GET "+pathConsent, s.browser, s.consentPage)
-	t.add("POST "+pathConsent, s.form, s.consentPost)
-	t.add("GET "+pathDenied, s.browser, s.deniedPage)
-	t.add("POST "+pathDenied, s.form, s.deniedPost)
-	t.add("GET "+registration.PathEndSession, s.browser, s.endSession)
-	t.add("POST "+registration.PathEndSession, s.browser, s.endSessionPost) // comes from other origins
-	t.add("GET "+pathSignOut, s.browser, s.signOutPage)
-	t.add("POST "+pathSignOut, s.form, s.signOutPost)
-	t.add("POST "+registration.PathToken, s.api, s.token) // errors become RFC 6749 section 5.2 JSON
+	page, client := s.pages.in, s.clients.in
+	t.add("GET "+registration.PathAuthorize, s.browser, page(s.authorize))      // errors become a page or a 303
+	t.add("POST "+registration.PathAuthorize, s.browser, page(s.authorizePost)) // comes from other origins
+	t.add("GET "+pathLogin, s.browser, page(s.loginPage))
+	t.add("POST "+pathLogin, s.form, page(s.loginPost)) // form is browser, for our own pages' forms only
+	t.add("GET "+pathConsent, s.browser, page(s.consentPage))
+	t.add("POST "+pathConsent, s.form, page(s.consentPost))
+	t.add("GET "+pathDenied, s.browser, page(s.deniedPage))
+	t.add("POST "+pathDenied, s.form, page(s.deniedPost))
+	t.add("GET "+registration.PathEndSession, s.browser, page(s.endSession))
+	t.add("POST "+registration.PathEndSession, s.browser, page(s.endSessionPost)) // comes from other origins
+	t.add("GET "+pathSignOut, s.browser, page(s.signOutPage))
+	t.add("POST "+pathSignOut, s.form, page(s.signOutPost))
+	t.add("POST "+registration.PathToken, s.api, client(s.token)) // errors become RFC 6749 section 5.2 JSON
 	t.add("OPTIONS "+registration.PathToken, s.api, preflight)
-	t.add("POST "+registration.PathIntrospect, s.api, s.introspect) // for servers: no page may read it
-	t.add("POST "+registration.PathRevoke, s.api, s.revocation)
+	t.add("POST "+registration.PathIntrospect, s.api, client(s.introspect)) // for servers: no page may read it
+	t.add("POST "+registration.PathRevoke, s.api, client(s.revocation))
 	t.add("OPTIONS "+registration.PathRevoke, s.api, preflight)
-	t.add("GET "+registration.PathUserinfo, s.resource, s.userinfo) // errors become RFC 6750 section 3 challenges
-	t.add("POST "+registration.PathUserinfo, s.resource, s.userinfo)
+	t.add("GET "+registration.PathUserinfo, s.resource, client(s.userinfo)) // errors become RFC 6750 section 3 challenges
+	t.add("POST "+registration.PathUserinfo, s.resource, client(s.userinfo))
 	t.add("OPTIONS "+registration.PathUserinfo, s.resource, preflight)
 	t.add("GET "+registration.PathJWKS, s.api, s.jwks)
 	t.add("GET "+pathOpenID, s.api, s.discovery)

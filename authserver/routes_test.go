@@ -188,7 +188,7 @@ func (w *world) wantMetric(name, label string, want float64) {
 		}
 		for _, m := range f.GetMetric() {
 			if slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return l.GetValue() == label }) {
-				got += m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+				got += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 			}
 		}
 	}

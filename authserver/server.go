@@ -47,6 +47,9 @@ type Config struct {
 	// about a consent that covers what is asked for: so much later, at most, does it
 	// show here that a session was ended elsewhere. 0 asks each time.
 	SessionCache time.Duration
+	// MaxRequests is how many requests for pages, and how many of clients, are worked
+	// on at a time; 0 means 1000.
+	MaxRequests int
 	// Log gets one record per request.
 	Log *slog.Logger
 	// Registerer takes the metrics; nil means that nobody reads them.
@@ -70,6 +73,8 @@ type Server struct {
 	consents *recent[consentKey, store.Consent]
 	log      *slog.Logger
 	metrics  *metrics
+	pages    *room
+	clients  *room
 	now      func() time.Time
 	newID    func() string
 	used     func(id string)
@@ -88,6 +93,11 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("authserver: Config.Store is nil")
 	case c.Log == nil:
 		return nil, errors.New("authserver: Config.Log is nil")
+	case c.MaxRequests < 0:
+		return nil, errors.New("authserver: Config.MaxRequests is negative")
+	}
+	if c.MaxRequests == 0 {
+		c.MaxRequests = 1000
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -104,6 +114,7 @@ func New(c Config) (*Server, error) {
 		sessions: newRecent[sessionKey, store.Session](c.SessionCache, rememberedMost),
 		consents: newRecent[consentKey, store.Consent](c.SessionCache, rememberedMost),
 		log:      c.Log, metrics: m, now: c.Now, newID: c.NewID,
+		pages: newRoom(c.MaxRequests, m, "pages"), clients: newRoom(c.MaxRequests, m, "clients"),
 		used: c.Used, slow: registry.NewVerifier(nil), csrf: http.NewCrossOriginProtection(),
 	}
 	s.routes = s.table()

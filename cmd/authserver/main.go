@@ -76,7 +76,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	defer kept.close()
 	handler, err := authserver.New(authserver.Config{
-		Registry: known, Store: kept.guarded, SessionCache: o.sessionCache, Used: watcher.Used, Log: log, Registerer: metrics,
+		Registry: known, Store: kept.guarded, SessionCache: o.sessionCache, MaxRequests: o.maxRequests,
+		Used: watcher.Used, Log: log, Registerer: metrics,
 	})
 	if err != nil {
 		return err
