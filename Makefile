@@ -27,6 +27,9 @@ LIVE ?= 2000
 CLIENTS ?= 10000
 IDLE ?= 1m
 CHANGES ?= 10
+# For how long make chaos lets misfortunes happen to each durable store. make test does,
+# too, each misfortune once or twice.
+CHAOS ?= 3m
 
 TOOL := go tool -modfile=hack/tools/go.mod
 # Not in hack/tools: it brings a golangci-lint of its own version along.
@@ -88,6 +91,10 @@ bench: ## Measure whole code flows, the stores, and the manager with CLIENTS OAu
 	go test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./test/bench
 	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/stores -time=$(BENCHTIME) -rounds=$(ROUNDS) -expired=$(EXPIRED) -live=$(LIVE)
 	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/scale -clients=$(CLIENTS) -idle=$(IDLE) -changes=$(CHANGES)
+
+.PHONY: chaos
+chaos: ## Kill and cut what serves logins for CHAOS with each durable store, and audit.
+	@$(ASSETS) && set -x && CHAOS_TIME=$(CHAOS) KUBEBUILDER_ASSETS=$$assets go test -count=1 -v -timeout=6h -run='^Test' ./test/chaos
 
 ##@ Generate
 

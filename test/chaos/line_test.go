@@ -1,0 +1,160 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package chaos
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// line is a replica's way to a server that it needs. It carries bytes, and knows what
+// can happen to a network: connections break, and bytes take their time.
+type line struct {
+	listener net.Listener
+	target   net.Addr
+
+	mu   sync.Mutex
+	cut  bool
+	most time.Duration // how late bytes arrive at the server, at most
+	open map[net.Conn]struct{}
+}
+
+// newLine listens at an address and connects to a target, until the test ends.
+func newLine(t *testing.T, at, target net.Addr) *line {
+	t.Helper()
+	l := &line{target: target, open: map[net.Conn]struct{}{}}
+	var err error
+	if l.listener, err = new(net.ListenConfig).Listen(t.Context(), at.Network(), at.String()); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() { l.accept(&all) })
+	t.Cleanup(func() {
+		_ = l.listener.Close() // nothing is lost with it
+		l.setCut(true)
+		all.Wait()
+	})
+	return l
+}
+
+// setCut breaks all connections, and makes all others fail, until it is set back.
+func (l *line) setCut(cut bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut = cut
+	for c := range l.open {
+		if cut {
+			_ = c.Close() // it may have ended
+		}
+	}
+}
+
+// delay makes what the replica sends arrive later, by up to most.
+func (l *line) delay(most time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.most = most
+}
+
+func (l *line) lateness() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.most == 0 {
+		return 0
+	}
+	return rand.N(l.most)
+}
+
+func (l *line) accept(all *sync.WaitGroup) {
+	for {
+		c, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		all.Go(func() { l.carry(c) })
+	}
+}
+
+// add reports false, and closes c, while the line is cut.
+func (l *line) add(c net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut {
+		_ = c.Close() // nothing was sent on it
+		return false
+	}
+	l.open[c] = struct{}{}
+	return true
+}
+
+func (l *line) end(c net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, c)
+	_ = c.Close() // it may have ended
+}
+
+func (l *line) carry(replica net.Conn) {
+	if !l.add(replica) {
+		return
+	}
+	defer l.end(replica)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	server, err := new(net.Dialer).DialContext(ctx, l.target.Network(), l.target.String())
+	if err != nil || !l.add(server) {
+		return
+	}
+	defer l.end(server)
+	var both sync.WaitGroup
+	both.Go(func() { l.flow(server, replica, func() time.Duration { return 0 }) })
+	both.Go(func() { l.flow(replica, server, l.lateness) })
+	both.Wait()
+}
+
+// parcel is bytes on their way.
+type parcel struct {
+	bytes []byte
+	due   time.Time
+}
+
+// flow carries bytes from one end to the other, each so late, and closes both when
+// there are no more. What is on its way then still arrives, if it can.
+func (l *line) flow(from, to net.Conn, late func() time.Duration) {
+	const many = 1024 // what is on its way at a time is bounded by what is not answered
+	way := make(chan parcel, many)
+	var arriving sync.WaitGroup
+	arriving.Go(func() {
+		defer to.Close()
+		for p := range way {
+			if wait := time.Until(p.due); wait > 0 {
+				<-time.After(wait)
+			}
+			if _, err := to.Write(p.bytes); err != nil && !errors.Is(err, net.ErrClosed) {
+				_ = from.Close()
+			}
+		}
+	})
+	var last time.Time
+	for {
+		buf := make([]byte, 32<<10)
+		n, err := from.Read(buf)
+		if n > 0 {
+			if due := time.Now().Add(late()); due.After(last) {
+				last = due // bytes do not overtake each other
+			}
+			way <- parcel{buf[:n], last}
+		}
+		if err != nil {
+			break
+		}
+	}
+	close(way)
+	arriving.Wait()
+}
