@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
@@ -15,6 +17,7 @@ import (
 	"github.com/clientele-dev/clientele/authserver/store/guard"
 	"github.com/clientele-dev/clientele/authserver/store/kube"
 	"github.com/clientele-dev/clientele/authserver/store/memory"
+	"github.com/clientele-dev/clientele/authserver/store/postgres"
 	"github.com/clientele-dev/clientele/authserver/store/sweep"
 )
 
@@ -45,13 +48,17 @@ func (s *surroundings) openStore() (kept, error) {
 	k := kept{close: end}
 	// What sweeps is paced by itself, and must not take a request's turn.
 	if sweeper, ok := inner.(store.Sweeper); ok {
-		if k.sweep, err = s.newSweep(sweeper); err != nil {
-			return kept{}, err
-		}
+		k.sweep, err = s.newSweep(sweeper)
 	}
-	k.guarded, err = guard.New(inner, guard.Config{Registerer: s.metrics})
+	if err == nil {
+		k.guarded, err = guard.New(inner, guard.Config{Registerer: s.metrics})
+	}
+	if err != nil {
+		end()
+		return kept{}, err
+	}
 	s.log.Info("Keeping sessions, grants and consents", "store", s.store)
-	return k, err
+	return k, nil
 }
 
 // newStore returns the store and what ends it.
@@ -61,10 +68,20 @@ func (s *surroundings) newStore() (store.Store, func(), error) {
 	case storeKubernetes:
 		o, err := kube.New(kube.Config{REST: s.cluster, Namespace: s.namespace})
 		return o, nothing, err
-	case storeMemory:
-		return memory.New(nil), nothing, nil
+	case storePostgres:
+		o, err := postgres.Open(postgres.Config{URI: s.postgresURI, Log: s.log, Registerer: s.metrics})
+		if err != nil {
+			return nil, nil, fmt.Errorf("--postgres-uri-file: %w", err)
+		}
+		return o, o.Close, nil
 	}
-	return nil, nil, fmt.Errorf("--store=%s is not there yet", s.store)
+	return memory.New(nil), nothing, nil
+}
+
+// postgresURI reads the file anew: a Secret that is mounted changes under way.
+func (s *surroundings) postgresURI() (string, error) {
+	text, err := os.ReadFile(s.postgresURIFile)
+	return strings.TrimSpace(string(text)), err
 }
 
 func (s *surroundings) newSweep(of store.Sweeper) (func(context.Context) error, error) {

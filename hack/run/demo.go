@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -70,11 +71,26 @@ func (s *stage) apply(ctx context.Context) error {
 		return err
 	}
 	for _, o := range s.manifests(users) {
-		if err := s.client.Create(ctx, o); err != nil {
+		if err := s.create(ctx, o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// create is patient with an API server that has yet to take up its admission policy,
+// which forbids everything until then.
+func (s *stage) create(ctx context.Context, o client.Object) error {
+	var final error
+	err := poll(ctx, readyWithin, func() error {
+		err := s.client.Create(ctx, o)
+		if apierrors.IsForbidden(err) {
+			return err
+		}
+		final = err
+		return nil
+	})
+	return errors.Join(final, err)
 }
 
 func (s *stage) manifests(users string) []client.Object {
