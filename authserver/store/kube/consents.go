@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
-	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -20,28 +19,49 @@ import (
 
 // allowAttempts is how often Allow tries: other replicas may write the same consent
 // meanwhile, and one of any number that write at once succeeds.
-const allowAttempts = 30
+//
+// It may take allowTimes as long as one request, waiting for others included.
+const (
+	allowAttempts = 30
+	allowTimes    = 3
+)
 
-// locks make those wait for each other who write the same consent in this process,
+// queues make those wait for each other who write the same consent in this process,
 // instead of getting into each other's way at the API server.
-type locks [64]sync.Mutex
+type queues [64]chan struct{}
 
-func (l *locks) of(name string) *sync.Mutex {
+func newQueues() *queues {
+	var q queues
+	for i := range q {
+		q[i] = make(chan struct{}, 1)
+	}
+	return &q
+}
+
+// enter waits until nobody else is in the queue of a name. Then leave must be called.
+func (q *queues) enter(ctx context.Context, name string) (leave func(), err error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name))
-	return &l[h.Sum32()%uint32(len(l))]
+	turn := q[h.Sum32()%uint32(len(q))]
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Allow implements store.Store. A person allows a client something once and not
 // often again, so the first attempt is to create the consent.
 func (s *Store) Allow(ctx context.Context, c store.Consent) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*s.api.timeout)
+	ctx, cancel := context.WithTimeout(ctx, allowTimes*s.api.timeout)
 	defer cancel()
 	o := consentObject(c)
-	lock := s.allowed.of(o.Name)
-	lock.Lock()
-	defer lock.Unlock()
-	var err error
+	leave, err := s.allowing.enter(ctx, o.Name)
+	if err != nil {
+		return fmt.Errorf("allow, waiting for others: %w", err)
+	}
+	defer leave()
 	for range allowAttempts {
 		err = s.allow(ctx, o)
 		if !errors.Is(err, errConflict) && !errors.Is(err, errAbsent) {

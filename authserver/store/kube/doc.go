@@ -20,8 +20,9 @@
 // server keeps the name; Sweep takes it away some time after the code has ended.
 package kube
 
-// All that the store may do, in the system namespace. Only Sweep lists.
+// All that the store may do, in the system namespace. Only Sweep lists, and deletes more
+// than one.
 //
-// +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthsessions,verbs=get;create;delete;list
-// +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthgrants,verbs=get;create;patch;delete;list
+// +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthsessions,verbs=get;create;delete;deletecollection
+// +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthgrants,verbs=get;create;patch;delete;list;deletecollection
 // +kubebuilder:rbac:groups=clientele.dev,namespace=clientele-system,resources=oauthconsents,verbs=get;create;patch;delete

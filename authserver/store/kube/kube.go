@@ -18,7 +18,7 @@ const (
 	// and one that needs seconds is better left alone.
 	defaultTimeout = 3 * time.Second
 	// maxTimeout keeps requests well within lateness.
-	maxTimeout = 10 * time.Second
+	maxTimeout = 20 * time.Second
 )
 
 // Config is what a Store needs.
@@ -38,9 +38,9 @@ type Config struct {
 
 // Store implements store.Store and store.Sweeper. Make one with New.
 type Store struct {
-	api     *client
-	now     func() time.Time
-	allowed locks
+	api      *client
+	now      func() time.Time
+	allowing *queues
 }
 
 var _ store.Sweeper = (*Store)(nil)
@@ -63,5 +63,5 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kube store: %w", err)
 	}
-	return &Store{api: api, now: c.Now}, nil
+	return &Store{api: api, now: c.Now, allowing: newQueues()}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
 	"github.com/clientele-dev/clientele/authserver/store"
@@ -23,135 +24,152 @@ const (
 	// lateness is for how long after it was sent a create may still take effect: far
 	// more than a request's timeout, and what etcd and a network take beyond that.
 	lateness = time.Minute
-	// sweepers is how many writes of a Sweep are under way at a time.
-	sweepers = 4
+	// settlers is how many grants are settled at a time: enough to keep up with as many
+	// logins as an API server takes, and few enough not to be in their way.
+	settlers = 2
+	// chunk is how much one request of Sweep is about. It may take sweepTimes as long as
+	// others: an API server that is busy deletes a hundred objects in a second.
+	chunk      = 500
+	sweepTimes = 10
 	// onlyMetadata is enough to sweep by, and a fraction of what an object is.
 	onlyMetadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 )
 
 // Sweep implements store.Sweeper. First it settles grants whose code is over: then
 // nothing holds those that were deleted before, and whatever deletes the others takes
-// effect at once. Then it deletes what has ended: that is told by the hour in a label,
-// so nothing that lives is looked at.
+// effect at once. Then it deletes what has ended. Both are found by a time in a label,
+// compared by the API server, so that nothing that lives comes here.
+//
+// The API server takes pages from its memory, and looks at a million objects in a
+// second to find one. We do not say which version we want, and so get the current one:
+// it must ask etcd for the number of that, which takes a tenth of a second and costs
+// nothing. For any version ("0") it would be a little faster, and ignore the limit.
 func (s *Store) Sweep(ctx context.Context, page int) (store.Swept, error) {
 	page = max(page, 1)
 	now := s.now().Add(-store.Skew)
-	var gone atomic.Int64
-	_, more, err := s.sweep(ctx, due{grantKind, v1alpha1.LabelCode, minute(now.Add(-lateness)), page},
-		func(o *metav1.PartialObjectMetadata) error { return s.settle(ctx, o, &gone) })
-	swept := store.Swept{Grants: int(gone.Load()), More: more}
-	for _, k := range []struct {
-		kind
-		count *int
-	}{{sessionKind, &swept.Sessions}, {grantKind, &swept.Grants}} {
-		if err != nil {
-			break
-		}
-		var n int
-		n, more, err = s.sweep(ctx, due{k.kind, v1alpha1.LabelExpires, hour(now), page},
-			func(o *metav1.PartialObjectMetadata) error { return s.expire(ctx, k.kind, o) })
-		*k.count += n
-		swept.More = swept.More || more
+	var swept store.Swept
+	settled, more, err := s.settleAll(ctx, minute(now.Add(-lateness)), page)
+	swept.Grants, swept.More = settled, more
+	if err != nil {
+		return swept, err
 	}
+	n, more, err := s.expire(ctx, sessionKind, hour(now), page)
+	swept.Sessions, swept.More = n, swept.More || more
+	if err != nil {
+		return swept, err
+	}
+	n, more, err = s.expire(ctx, grantKind, hour(now), page)
+	swept.Grants, swept.More = swept.Grants+n, swept.More || more
 	return swept, err
 }
 
-// due selects what is to be swept: what has a label less than before.
-type due struct {
-	kind
-	label, before string
-	page          int
-}
-
-// sweep does something to a page of what is due, and returns to how many.
-func (s *Store) sweep(ctx context.Context, d due, do func(*metav1.PartialObjectMetadata) error) (done int, more bool, err error) {
-	var token string
-	for done < d.page {
-		found, err := s.list(ctx, d, token)
+// settleAll settles a page of the grants whose code ended before a minute. It returns
+// how many are gone thereby.
+func (s *Store) settleAll(ctx context.Context, before string, page int) (gone int, more bool, err error) {
+	list := call{verb: http.MethodGet, kind: grantKind}
+	due := v1alpha1.LabelCode + "<" + before
+	for token := ""; ; {
+		if page <= 0 {
+			return gone, true, nil
+		}
+		var found metav1.PartialObjectMetadataList
+		err := s.api.answer(ctx, list, s.api.page(list, due, min(page, chunk), token), &found)
 		if err != nil {
-			return done, false, err
+			return gone, false, err
 		}
-		n, err := each(found.Items, do)
-		done, token = done+n, found.Continue
-		if err != nil || token == "" {
-			return done, false, err
+		n, err := each(found.Items, func(o *metav1.PartialObjectMetadata) (bool, error) { return s.settle(ctx, o) })
+		gone += n
+		if token = found.Continue; err != nil || token == "" {
+			return gone, false, err
 		}
+		page -= len(found.Items)
 	}
-	return done, true, nil
 }
 
-// errSkipped: nothing was to be done about an object.
-var errSkipped = errors.New("skipped")
+// settle takes the finalizer and its label away, and reports whether the grant is gone
+// thereby: that is, if it was deleted before. It also takes away the record of who
+// wrote which field, which nobody needs, is half of the object, and would have to be
+// kept up to date by every refresh.
+func (s *Store) settle(ctx context.Context, o *metav1.PartialObjectMetadata) (gone bool, err error) {
+	patch := []operation{
+		{"test", "/metadata/uid", o.UID},
+		{"remove", "/metadata/labels/clientele.dev~1code", nil},
+		{"replace", "/metadata/managedFields", [1]struct{}{}},
+	}
+	held := len(o.Finalizers)
+	if at := slices.Index(o.Finalizers, v1alpha1.FinalizerCode); at >= 0 {
+		path := "/metadata/finalizers/" + strconv.Itoa(at)
+		patch = append(patch, operation{"test", path, v1alpha1.FinalizerCode}, operation{"remove", path, nil})
+		held--
+	}
+	err = s.api.do(ctx, call{http.MethodPatch, grantKind, o.Name, patch}, nil)
+	switch {
+	case errors.Is(err, errAbsent), errors.Is(err, errRefused), errors.Is(err, errConflict):
+		return false, nil // somebody else was first
+	}
+	return err == nil && o.DeletionTimestamp != nil && held == 0, err
+}
 
-// each does something to some objects, a few at a time, and returns to how many.
-func each(items []metav1.PartialObjectMetadata, do func(*metav1.PartialObjectMetadata) error) (int, error) {
+// each does something to all of some objects, a few at a time, and returns for how many
+// it was true. It ends early after an error.
+func each(items []metav1.PartialObjectMetadata, do func(*metav1.PartialObjectMetadata) (bool, error)) (int, error) {
 	var (
-		done, next atomic.Int64
-		all        sync.WaitGroup
-		errs       [sweepers]error
+		count, next atomic.Int64
+		all         sync.WaitGroup
+		errs        [settlers]error
 	)
-	for i := range sweepers {
+	for i := range settlers {
 		all.Go(func() {
-			for {
-				at := int(next.Add(1)) - 1
-				if at >= len(items) {
-					return
-				}
-				switch err := do(&items[at]); {
-				case err == nil:
-					done.Add(1)
-				case !errors.Is(err, errSkipped):
-					errs[i] = err
-					return
+			for at := next.Add(1) - 1; at < int64(len(items)) && errs[i] == nil; at = next.Add(1) - 1 {
+				var yes bool
+				if yes, errs[i] = do(&items[at]); yes {
+					count.Add(1)
 				}
 			}
 		})
 	}
 	all.Wait()
-	return int(done.Load()), errors.Join(errs[:]...)
+	return int(count.Load()), errors.Join(errs[:]...)
 }
 
-func (s *Store) list(ctx context.Context, d due, token string) (*metav1.PartialObjectMetadataList, error) {
-	r := call{verb: http.MethodGet, kind: d.kind}
-	request := s.api.request(r).SetHeader("Accept", onlyMetadata).
-		Param("labelSelector", d.label+"<"+d.before).Param("limit", strconv.Itoa(d.page))
+// expire deletes a page of what has ended before an hour. The API server does it, one
+// object after the other: that is as fast as it was with a request for each, and
+// others wait for it half as long. Grants that are not settled yet have their turn
+// later, and what was deleted before and is held by somebody else's finalizer is
+// passed over.
+func (s *Store) expire(ctx context.Context, k kind, before string, page int) (gone int, more bool, err error) {
+	remove := call{verb: http.MethodDelete, kind: k}
+	over := v1alpha1.LabelExpires + "<" + before + ",!" + v1alpha1.LabelCode
+	for token := ""; ; {
+		if page <= 0 {
+			return gone, true, nil
+		}
+		var found metav1.PartialObjectMetadataList
+		err := s.api.answer(ctx, remove, s.api.page(remove, over, min(page, chunk), token), &found)
+		if err != nil {
+			return gone, false, err
+		}
+		for _, o := range found.Items {
+			if o.DeletionTimestamp == nil && len(o.Finalizers) == 0 {
+				gone++
+			}
+			if o.DeletionTimestamp == nil {
+				page--
+			}
+		}
+		if token = found.Continue; token == "" {
+			return gone, false, nil
+		}
+	}
+}
+
+// page is a request about no more than limit objects, of which the answer tells the
+// metadata, and what to go on from.
+func (c *client) page(r call, selector string, limit int, token string) *rest.Request {
+	request := c.request(r).Timeout(min(sweepTimes*c.timeout, 30*time.Second)).SetHeader("Accept", onlyMetadata).
+		Param("labelSelector", selector).Param("limit", strconv.Itoa(limit))
 	if token != "" {
 		request.Param("continue", token)
 	}
-	var found metav1.PartialObjectMetadataList
-	return &found, s.api.answer(ctx, r, request, &found)
-}
-
-// settle takes the finalizer and its label away. If the grant was deleted before, the
-// API server then forgets it.
-func (s *Store) settle(ctx context.Context, o *metav1.PartialObjectMetadata, gone *atomic.Int64) error {
-	patch := []operation{
-		{"test", "/metadata/uid", o.UID},
-		{"remove", "/metadata/labels/clientele.dev~1code", nil},
-	}
-	if at := slices.Index(o.Finalizers, v1alpha1.FinalizerCode); at >= 0 {
-		path := "/metadata/finalizers/" + strconv.Itoa(at)
-		patch = append(patch, operation{"test", path, v1alpha1.FinalizerCode}, operation{"remove", path, nil})
-	}
-	err := s.api.do(ctx, call{http.MethodPatch, grantKind, o.Name, patch}, nil)
-	switch {
-	case errors.Is(err, errAbsent), errors.Is(err, errRefused), errors.Is(err, errConflict):
-		return errSkipped // somebody else was first
-	case err == nil && o.DeletionTimestamp != nil:
-		gone.Add(1)
-	}
-	return err
-}
-
-// expire deletes what has ended, unless somebody has and something still holds it.
-func (s *Store) expire(ctx context.Context, k kind, o *metav1.PartialObjectMetadata) error {
-	if o.DeletionTimestamp != nil {
-		return errSkipped
-	}
-	only := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &o.UID}}
-	err := s.api.do(ctx, call{http.MethodDelete, k, o.Name, only}, nil)
-	if errors.Is(err, errAbsent) || errors.Is(err, errConflict) {
-		return errSkipped
-	}
-	return err
+	return request
 }
