@@ -26,8 +26,8 @@ type brittleStore struct {
 	verbs []string
 	// then, by verb, is called once, between what the verb does and its answer.
 	then map[string]func()
-	// lost counts the verbs whose answer was lost.
-	lost int
+	// called counts, by verb.
+	called map[string]int
 }
 
 // fault is how a verb goes wrong.
@@ -56,6 +56,13 @@ func (b *brittleStore) goes(how fault, verbs ...string) {
 	b.fault, b.verbs = how, verbs
 }
 
+// calls is how often a verb was called.
+func (b *brittleStore) calls(verb string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.called[verb]
+}
+
 func (b *brittleStore) fails(verbs ...string) { b.goes(failing, verbs...) }
 func (b *brittleStore) heals()                { b.goes(none) }
 
@@ -70,6 +77,10 @@ func (b *brittleStore) onAnswer(verb string, f func()) {
 func (b *brittleStore) now(verb string) (fault, func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.called == nil {
+		b.called = map[string]int{}
+	}
+	b.called[verb]++
 	then := b.then[verb]
 	delete(b.then, verb)
 	if then == nil {
@@ -77,9 +88,6 @@ func (b *brittleStore) now(verb string) (fault, func()) {
 	}
 	if len(b.verbs) > 0 && !slices.Contains(b.verbs, verb) {
 		return none, then
-	}
-	if b.fault == losing {
-		b.lost++
 	}
 	return b.fault, then
 }

@@ -100,6 +100,9 @@ func (s *Server) writeBrowserError(w *response, r *request, err error) {
 	if p.retry > 0 {
 		w.Header().Set("Retry-After", seconds(p.retry))
 	}
+	if p.retry > 0 && p.link == "" && r.here() != "" {
+		p.link, p.linkURL = linkAgain, r.here()
+	}
 	page := pages.Error{
 		Base:  base(r.issuer),
 		Title: p.title, Text: p.text, Owner: p.owner, Sent: p.sent, RequestID: r.id,

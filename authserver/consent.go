@@ -39,12 +39,12 @@ func (s *Server) consentPost(w http.ResponseWriter, r *request) error {
 	}
 	switch decision {
 	case "allow":
-		return s.allow(w, r, v)
+		return r.again(v, pathConsent, s.allow(w, r, v))
 	case "deny":
 		// RFC 6749 section 4.1.2.1. Whoever is signed in by now, nothing is given away.
 		return v.refuse(oauth.Errorf(oauth.AccessDenied, "the person denied the request"))
 	}
-	return s.proceed(w, r, v)
+	return r.again(v, pathConsent, s.proceed(w, r, v))
 }
 
 // allow gives the client what it asked for, if who is signed in is who was asked:

@@ -6,6 +6,8 @@ package authserver
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/oauth"
@@ -95,7 +97,7 @@ func asPage(err error) *pageError {
 		return &pageError{
 			status: status, retry: retryAfter,
 			title: "One moment, please",
-			text:  "This server cannot answer right now. Wait a few seconds and load this page again.",
+			text:  "This server cannot answer right now, and you have done nothing wrong. Wait a few seconds and try again.",
 		}
 	case status >= http.StatusInternalServerError:
 		return &pageError{
@@ -110,6 +112,40 @@ func asPage(err error) *pageError {
 		text:   "Go back to the app and start again.",
 		owner:  "The server says: " + e.Description + ".",
 	}
+}
+
+const linkAgain = "Try again"
+
+// again is err with a way on for the person: to the page of ours from which the flow
+// goes on. A form that is sent again would do as well, but people are asked whether
+// they mean it.
+func (r *request) again(v visit, path string, err error) error {
+	if _, ok := errors.AsType[*redirectError](err); err == nil || ok {
+		return err
+	}
+	if e, _ := publicError(err); e.Code != oauth.TemporarilyUnavailable {
+		return err
+	}
+	sealed, problem := r.seal(v, "")
+	if problem != nil {
+		return err
+	}
+	p := asPage(err)
+	p.cause, p.link, p.linkURL = err, linkAgain, r.issuer.Issuer+path+"?"+url.Values{"flow": {sealed}}.Encode()
+	return p
+}
+
+// here is the page's own URL, as the browser has asked for it, or nothing if it was no
+// question of a page.
+func (r *request) here() string {
+	path, ok := strings.CutPrefix(r.route, http.MethodGet+" ")
+	switch {
+	case !ok || r.issuer == nil:
+		return ""
+	case r.URL.RawQuery == "":
+		return r.issuer.Issuer + path
+	}
+	return r.issuer.Issuer + path + "?" + r.URL.RawQuery
 }
 
 // showable is raw if it can stand on a page as text without harm: what looks like

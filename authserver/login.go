@@ -62,14 +62,16 @@ func (s *Server) loginPost(w http.ResponseWriter, r *request) error {
 	case errors.Is(err, identity.ErrRefused):
 		return r.loginAgain(w, v, username)
 	case err != nil:
-		return err
+		return r.again(v, pathLogin, err)
 	}
 	who, err := s.signIn(w, r, person)
 	if err != nil {
-		return err
+		return r.again(v, pathLogin, err)
 	}
+	// From here on they are signed in, whatever follows: a page that asks again would
+	// make them do it twice.
 	v.flow.Session = who.session
-	return s.proceedAs(w, r, v, who)
+	return r.again(v, pathConsent, s.proceedAs(w, r, v, who))
 }
 
 // authenticate returns the person, or identity.ErrRefused, or what to answer.
