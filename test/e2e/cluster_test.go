@@ -12,11 +12,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	clientelev1alpha1 "github.com/clientele-dev/clientele/api/v1alpha1"
@@ -80,27 +80,31 @@ func readiness(o client.Object) string {
 	return string(ready.Status)
 }
 
-// restart deletes the Pod of a Deployment of ours and waits for the next one.
+// restart deletes the Pods of a Deployment of ours and waits for the next ones.
 func restart(ctx context.Context, component string) {
 	GinkgoHelper()
-	old := awaitPod(ctx, component, "")
-	Expect(k8s.Delete(ctx, &old)).To(Succeed())
-	awaitPod(ctx, component, old.UID)
+	for _, old := range awaitPods(ctx, component) {
+		Expect(k8s.Delete(ctx, &old)).To(Succeed())
+	}
+	awaitPods(ctx, component)
 }
 
-// awaitPod returns the one Pod of a component once it is ready and is not the given
-// one.
-func awaitPod(ctx context.Context, component string, not types.UID) corev1.Pod {
+// awaitPods returns the Pods of a component once they are as many as they should be,
+// all ready, and none is about to go.
+func awaitPods(ctx context.Context, component string) []corev1.Pod {
 	GinkgoHelper()
-	var pod corev1.Pod
+	var list []corev1.Pod
 	Eventually(func(g Gomega, ctx context.Context) {
-		list := componentPods(ctx, g, component)
-		g.Expect(list).To(HaveLen(1))
-		pod = list[0]
-		g.Expect(pod.UID).NotTo(Equal(not))
-		g.Expect(podReady(pod)).To(BeTrue(), "%s is not ready", pod.Name)
+		d := &appsv1.Deployment{}
+		g.Expect(k8s.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: component}, d)).To(Succeed())
+		list = componentPods(ctx, g, component)
+		g.Expect(list).To(HaveLen(int(*d.Spec.Replicas)))
+		for _, pod := range list {
+			g.Expect(pod.DeletionTimestamp).To(BeNil(), "%s is about to go", pod.Name)
+			g.Expect(podReady(pod)).To(BeTrue(), "%s is not ready", pod.Name)
+		}
 	}).WithContext(ctx).Should(Succeed())
-	return pod
+	return list
 }
 
 func componentPods(ctx context.Context, g Gomega, component string) []corev1.Pod {

@@ -111,7 +111,7 @@ var _ = Describe("An OAuthClient", Ordered, func() {
 	})
 
 	It("takes its record and its Secret along when it is deleted", func(ctx context.Context) {
-		awaitPod(ctx, "manager", "")
+		awaitPods(ctx, "manager")
 		Expect(k8s.Delete(ctx, wiki)).To(Succeed())
 		awaitGone(ctx, wiki)
 		awaitGone(ctx, record)
@@ -157,7 +157,7 @@ func scaleManager(ctx context.Context, replicas int32) {
 	d.Spec.Replicas = new(replicas)
 	Expect(k8s.Patch(ctx, d, patch)).To(Succeed())
 	if replicas > 0 {
-		awaitPod(ctx, "manager", "")
+		awaitPods(ctx, "manager")
 		return
 	}
 	Eventually(func(g Gomega, ctx context.Context) {

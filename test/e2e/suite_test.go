@@ -70,8 +70,8 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	By("installing " + manifests)
 	kubectl(ctx, "apply", "-k", manifests)
 	By("waiting for the Deployments")
-	awaitPod(ctx, "manager", "")
-	awaitPod(ctx, "authserver", "")
+	awaitPods(ctx, "manager")
+	awaitPods(ctx, "authserver")
 	createPrerequisites(ctx)
 	done = true
 })

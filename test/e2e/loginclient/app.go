@@ -36,19 +36,14 @@ type app struct {
 	credentials map[string]string
 	redirectURI string
 	wait        time.Duration
+	// redeemed is told of each code that was; nil means that nobody asks.
+	redeemed func(code, verifier string)
 }
 
 func (a app) logIn(ctx context.Context, username, password string) (*report, error) {
-	provider, err := a.discover(ctx)
+	provider, config, err := a.configure(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("discover: %w", err)
-	}
-	config := &oauth2.Config{
-		ClientID:     a.credentials["client_id"],
-		ClientSecret: a.credentials["client_secret"],
-		Endpoint:     provider.Endpoint(),
-		RedirectURL:  a.redirectURI,
-		Scopes:       []string{oidc.ScopeOpenID, "profile", "email", "groups", oidc.ScopeOfflineAccess},
+		return nil, err
 	}
 	r := &report{ClientID: config.ClientID}
 	start := time.Now()
@@ -69,6 +64,21 @@ func (a app) logIn(ctx context.Context, username, password string) (*report, err
 	}
 	r.Milliseconds = time.Since(start).Milliseconds()
 	return r, nil
+}
+
+// configure makes of what is mounted, and of what the issuer says, what a login needs.
+func (a app) configure(ctx context.Context) (*oidc.Provider, *oauth2.Config, error) {
+	provider, err := a.discover(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("discover: %w", err)
+	}
+	return provider, &oauth2.Config{
+		ClientID:     a.credentials["client_id"],
+		ClientSecret: a.credentials["client_secret"],
+		Endpoint:     provider.Endpoint(),
+		RedirectURL:  a.redirectURI,
+		Scopes:       []string{oidc.ScopeOpenID, "profile", "email", "groups", oidc.ScopeOfflineAccess},
+	}, nil
 }
 
 // discover asks the issuer for its metadata, and compares it with what was mounted.
@@ -118,6 +128,9 @@ func (a app) authorize(ctx context.Context, config *oauth2.Config, who *person) 
 	token, err := config.Exchange(ctx, response.Get("code"), oauth2.VerifierOption(verifier))
 	if err != nil {
 		return nil, "", fmt.Errorf("exchange: %w", err)
+	}
+	if a.redeemed != nil {
+		a.redeemed(response.Get("code"), verifier)
 	}
 	return token, nonce, nil
 }

@@ -24,14 +24,19 @@ const maxPages = 4
 type person struct {
 	username, password string
 	pages              *int
+	// jar has the browser's cookies; nil means a new browser each time.
+	jar http.CookieJar
 }
 
 // follow opens start, fills every form that comes, allows what is asked, and ends
 // where the server sends the browser to redirectURI. It never goes there.
 func (p *person) follow(ctx context.Context, start, redirectURI string) (*url.URL, error) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return nil, err
+	jar := p.jar
+	if jar == nil {
+		var err error
+		if jar, err = cookiejar.New(nil); err != nil {
+			return nil, err
+		}
 	}
 	client := &http.Client{Jar: jar, CheckRedirect: func(next *http.Request, _ []*http.Request) error {
 		if strings.HasPrefix(next.URL.String(), redirectURI) {
