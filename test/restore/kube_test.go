@@ -4,6 +4,7 @@
 package restore
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -25,6 +26,7 @@ import (
 	"github.com/clientele-dev/clientele/authserver/store/kube"
 	"github.com/clientele-dev/clientele/authserver/store/memory"
 	"github.com/clientele-dev/clientele/test/apiserver"
+	"github.com/clientele-dev/clientele/test/postgres"
 )
 
 var server *apiserver.Server
@@ -44,7 +46,7 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	code := m.Run()
-	return code, server.End()
+	return code, errors.Join(server.End(), postgres.StopShared())
 }
 
 // namespace is a system namespace of a test's own.
@@ -172,18 +174,23 @@ func TestKube_OtherUID(t *testing.T) {
 // neither apps nor registrations notice. What was left behind is good for nothing, and
 // not good again for longer than its time when the first store comes back.
 func TestMove(t *testing.T) {
-	n := newNamespace(t)
-	for name, stores := range map[string][2]store.Store{
-		"from memory": {memory.New(nil), n.store()},
-		"to memory":   {newNamespace(t).store(), memory.New(nil)},
+	forgetful := func(*testing.T) store.Store { return memory.New(nil) }
+	kubernetes := func(t *testing.T) store.Store { return newNamespace(t).store() }
+	database := func(t *testing.T) store.Store { return newDatabase(t).store() }
+	for name, move := range map[string]struct{ from, to func(*testing.T) store.Store }{
+		"from memory to kubernetes":   {forgetful, kubernetes},
+		"from kubernetes to memory":   {kubernetes, forgetful},
+		"from kubernetes to postgres": {kubernetes, database},
+		"from postgres to kubernetes": {database, kubernetes},
 	} {
 		t.Run(name, func(t *testing.T) {
-			i := install(t, stores[0])
+			from := move.from(t)
+			i := install(t, from)
 			old := i.wantPages("login consent")
-			i.start(stores[1])
+			i.start(move.to(t))
 			i.wantRefused(old)
 			i.refresh(i.wantPages("login consent"))
-			i.start(stores[0])
+			i.start(from)
 			i.refresh(old)
 		})
 	}
