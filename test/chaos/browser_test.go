@@ -85,7 +85,7 @@ func (b *browser) signIn(ctx context.Context, a *app, prompt string) (*login, er
 		asksConsent, consent := page.Form("decision")
 		switch {
 		case page.URL.Host != issuerHost:
-			if allowed {
+			if allowed && page.URL.Query().Has("code") {
 				b.w.journal.write(func(j *audit.Journal) {
 					j.Allowed = append(j.Allowed, audit.Consent{Span: audit.Span{Began: began, Ended: time.Now()}, Person: b.who, Client: a.name})
 				})
@@ -113,7 +113,7 @@ func (b *browser) visited(session string, began time.Time, page *person.Page, er
 	switch {
 	case err != nil:
 		v.Outcome = audit.Lost
-	case page.Status == http.StatusServiceUnavailable:
+	case page.Status == http.StatusServiceUnavailable, page.URL.Query().Get("error") == "temporarily_unavailable":
 		v.Outcome = audit.Unavailable
 	default:
 		if _, asks := page.Form("password"); asks {
@@ -143,6 +143,9 @@ func (b *browser) departed(session string, began time.Time, done bool) {
 // callback takes the code out of the URL at which the browser has come back.
 func (l *login) callback(at *url.URL) error {
 	q := at.Query()
+	if q.Get("error") == "temporarily_unavailable" {
+		return errAgain
+	}
 	if l.code = q.Get("code"); l.code == "" || q.Get("state") != l.state {
 		return fmt.Errorf("the browser comes back with error %q", q.Get("error"))
 	}
@@ -187,28 +190,22 @@ func (s idle) visit(ctx context.Context) audit.Outcome {
 	v.Ended = time.Now()
 	if err == nil {
 		_ = resp.Body.Close() // it has been read
-		v.Outcome = w.silent(resp)
+		v.Outcome = silent(resp)
 	}
 	w.journal.write(func(j *audit.Journal) { j.Visits = append(j.Visits, v) })
 	return v.Outcome
 }
 
 // silent is what an answer to prompt=none says of the session.
-func (w *world) silent(resp *http.Response) audit.Outcome {
-	if resp.StatusCode == http.StatusServiceUnavailable {
+func silent(resp *http.Response) audit.Outcome {
+	said := redirected(resp)
+	switch {
+	case resp.StatusCode == http.StatusServiceUnavailable, said == "temporarily_unavailable":
 		return audit.Unavailable
-	}
-	to, err := resp.Location()
-	if err != nil {
-		return audit.Lost // the recorder knows why
-	}
-	switch said := to.Query().Get("error"); said {
-	case "", "consent_required":
-		return audit.Granted
-	case "login_required":
+	case said == "login_required":
 		return audit.Refused
-	default:
-		w.journal.wrong("GET /authorize", errors.New(said))
-		return audit.Lost
+	case resp.StatusCode == http.StatusSeeOther:
+		return audit.Granted
 	}
+	return audit.Lost // the recorder knows why
 }

@@ -80,6 +80,14 @@ func (c recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil {
 		call.Status, call.RetryAfter = resp.StatusCode, resp.Header.Get("Retry-After") != ""
 		call.Wrong = wrong(r.URL.Path, resp.StatusCode, body)
+		switch said := redirected(resp); said {
+		case "", "login_required", "consent_required":
+		case "temporarily_unavailable":
+			// RFC 6749 section 4.1.2.1: what 503 is where there is a client to go back to.
+			call.Status, call.RetryAfter = http.StatusServiceUnavailable, true
+		default:
+			call.Wrong = said
+		}
 	}
 	c.journal.call(call)
 	if t, ok := r.Context().Value(tapKey{}).(*tap); ok {
@@ -103,6 +111,15 @@ func (c recorder) whole(r *http.Request) (*http.Response, []byte, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, body, nil
+}
+
+// redirected is the error with which a browser is sent back to the client, if any.
+func redirected(resp *http.Response) string {
+	to, err := resp.Location()
+	if err != nil {
+		return "" // it goes nowhere
+	}
+	return to.Query().Get("error")
 }
 
 // wrong is what no client here should be told, whatever befalls the server.

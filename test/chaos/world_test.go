@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,8 +93,11 @@ type world struct {
 
 func newWorld(t *testing.T, kept durable, s setting) *world {
 	t.Helper()
-	w := &world{t: t, seed: s.seed, store: kept, binary: build(t), balancer: newBalancer(), journal: &journal{}}
-	var err error
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, seed: s.seed, store: kept, binary: binary, balancer: newBalancer(), journal: &journal{}}
 	if w.api, err = apiserver.New(); err != nil {
 		t.Fatal(err)
 	}
@@ -124,17 +128,22 @@ func newWorld(t *testing.T, kept durable, s setting) *world {
 	return w
 }
 
-// build makes the program as it ships.
-func build(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "authserver")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/authserver")
+// binaries is where build puts what it makes. TestMain removes it.
+var binaries string
+
+// build makes the program as it ships, once for all tests.
+var build = sync.OnceValues(func() (path string, err error) {
+	if binaries, err = os.MkdirTemp("", "chaos-*"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(binaries, "authserver")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/authserver") //nolint:noctx // it ends by itself
 	cmd.Dir = apiserver.Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+		return path, fmt.Errorf("build: %w: %s", err, out)
 	}
-	return path
-}
+	return path, nil
+})
 
 func (w *world) create(o client.Object) {
 	w.t.Helper()
