@@ -19,6 +19,9 @@ func (p *process) ops() http.Handler {
 	return mux
 }
 
+// readyz is about what this replica has loaded, and not about the store. All replicas
+// share that: were they unready without it, nobody would answer at all, while now
+// discovery and keys still are, and whoever must wait is told so.
 func (p *process) readyz(w http.ResponseWriter, _ *http.Request) {
 	if p.stopping.Load() {
 		say(w, http.StatusServiceUnavailable, "stopping")
