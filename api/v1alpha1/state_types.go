@@ -241,7 +241,7 @@ type OAuthConsentSpec struct {
 	// scopes are what was allowed, in all.
 	// +required
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:MaxItems=512
 	// +kubebuilder:validation:items:MaxLength=256
 	Scopes []string `json:"scopes"`
 	// givenAt is when the person last allowed something.
