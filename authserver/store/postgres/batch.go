@@ -11,8 +11,9 @@ import (
 const (
 	// batchSize bounds a statement: how long its commit takes, and how much it can harm.
 	batchSize = 256
-	// batchesUnderWay is how many statements of a kind there are at a time. While they
-	// are under way, the next ones gather; more of them share less.
+	// batchesUnderWay is how many statements of a kind there are at a time: one is
+	// committed while the other is prepared. More of them share less, and were measured
+	// to cost more CPU for no more throughput.
 	batchesUnderWay = 2
 )
 

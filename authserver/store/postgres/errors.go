@@ -46,7 +46,7 @@ func uncertain(err error) bool {
 		return false
 	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return !ok || e.Severity != "ERROR" || e.Code == completionUnknown || strings.HasPrefix(e.Code, classConnection)
+	return !ok || e.SeverityUnlocalized != "ERROR" || e.Code == completionUnknown || strings.HasPrefix(e.Code, classConnection)
 }
 
 // poisoned says that one of the records of a statement is why all of it failed.

@@ -4,9 +4,11 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,18 +37,30 @@ func openOn(tb testing.TB, uri func() string, now func() time.Time) *Store {
 	return s
 }
 
+// ready opens a Store and waits until it can be used.
+func ready(tb testing.TB, uri func() string, now func() time.Time) *Store {
+	tb.Helper()
+	s := openOn(tb, uri, now)
+	if err := s.schema.wait(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
 // databases are where stores under test keep what they do.
 type databases struct {
 	server *postgres.Server
-	of     map[store.Store]*postgres.Database
+	of     sync.Map // by store.Store
+}
+
+func (d *databases) get(s store.Store) *postgres.Database {
+	db, _ := d.of.Load(s)
+	return db.(*postgres.Database)
 }
 
 func (d *databases) open(t testing.TB, db *postgres.Database, clock *storetest.Clock) store.Store {
-	s := openOn(t, db.URI, clock.Now)
-	if err := s.schema.wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d.of[s] = db
+	s := ready(t, db.URI, clock.Now)
+	d.of.Store(s, db)
 	return s
 }
 
@@ -56,10 +70,10 @@ func (d *databases) backend() storetest.Backend {
 			return d.open(t, d.server.NewDatabase(t), clock)
 		},
 		Reopen: func(t testing.TB, clock *storetest.Clock, old store.Store) store.Store {
-			return d.open(t, d.of[old], clock)
+			return d.open(t, d.get(old), clock)
 		},
 		DeleteByHand: func(t testing.TB, s store.Store, issuer, id string) error {
-			return d.of[s].Exec(t.Context(), fmt.Sprintf("UPDATE clientele_grants SET revoked = true WHERE issuer = '%s' AND id = '%s'", issuer, id))
+			return d.get(s).Exec(t.Context(), fmt.Sprintf("UPDATE clientele_grants SET revoked = true WHERE issuer = '%s' AND id = '%s'", issuer, id))
 		},
 		Durable: true,
 		Steps:   2000,
@@ -75,6 +89,34 @@ func startFast(t *testing.T, settings map[string]string) *postgres.Server {
 }
 
 func TestStore(t *testing.T) {
-	d := &databases{startFast(t, nil), map[store.Store]*postgres.Database{}}
+	t.Parallel()
+	d := &databases{server: startFast(t, nil)}
 	storetest.Run(t, d.backend())
+}
+
+// TestStore_Replicas is for two replicas, on a database that undoes statements which
+// others have come between, as distributed ones do.
+func TestStore_Replicas(t *testing.T) {
+	t.Parallel()
+	d := &databases{server: startFast(t, map[string]string{"default_transaction_isolation": "serializable"})}
+	b := d.backend()
+	b.Another = b.Reopen
+	b.Steps = 1000
+	storetest.Run(t, b)
+}
+
+// TestStore_Killed loses the database with every process of ours.
+func TestStore_Killed(t *testing.T) {
+	t.Parallel()
+	d := &databases{server: startFast(t, nil)}
+	b := d.backend()
+	reopen := b.Reopen
+	b.Reopen = func(t testing.TB, clock *storetest.Clock, old store.Store) store.Store {
+		if err := errors.Join(d.server.Kill(), d.server.Restart()); err != nil {
+			t.Fatal(err)
+		}
+		return reopen(t, clock, old)
+	}
+	b.Steps = 200
+	storetest.Run(t, b)
 }
