@@ -1,0 +1,154 @@
+// Copyright 2026 The Clientele Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/clientele-dev/clientele/test/postgres"
+)
+
+// nextSchema is what a later release may bring.
+func nextSchema(compatible int) migrations {
+	return append(slices.Clone(currentSchema), migration{compatible: compatible, statements: []string{
+		`ALTER TABLE clientele_grants ADD COLUMN IF NOT EXISTS device text NOT NULL DEFAULT ''`,
+		`CREATE TABLE IF NOT EXISTS clientele_devices (id text PRIMARY KEY)`,
+		`CREATE INDEX IF NOT EXISTS clientele_grants_device ON clientele_grants (device)`,
+	}})
+}
+
+func openSchema(t *testing.T, db *postgres.Database, want migrations) *Store {
+	t.Helper()
+	s, err := open(Config{URI: func() (string, error) { return db.URI(), nil }}, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func versionOf(t *testing.T, db *postgres.Database) (version, compatible int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), db.URI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if err := conn.QueryRow(t.Context(), `SELECT version, compatible FROM clientele_schema`).Scan(&version, &compatible); err != nil {
+		t.Fatal(err)
+	}
+	return version, compatible
+}
+
+// works runs through a grant's life.
+func works(t *testing.T, s *Store, id string) {
+	t.Helper()
+	redeemed(t, s, id)
+	g, err := s.Advance(t.Context(), "default", id, 0, time.Now())
+	if err != nil || g.Counter != 1 {
+		t.Errorf("Advance = %+v, %v, want counter 1", g, err)
+	}
+	if err := s.Revoke(t.Context(), "default", id); err != nil {
+		t.Error(err)
+	}
+}
+
+// Many processes of two releases begin at the same time, on an empty database.
+func TestSchema_AllAtOnce(t *testing.T) {
+	db := postgres.Shared(t).NewDatabase(t)
+	var all sync.WaitGroup
+	for i := range 8 {
+		s := openSchema(t, db, [...]migrations{currentSchema, nextSchema(1)}[i%2])
+		all.Go(func() {
+			eventually(t, s.Ready)
+			if _, err := s.Sweep(t.Context(), 10); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if version, compatible := versionOf(t, db); version != 2 || compatible != 1 {
+		t.Errorf("version %d, compatible %d, want 2 and 1", version, compatible)
+	}
+}
+
+// An update, while the release before goes on, and its way back.
+func TestSchema_TwoReleases(t *testing.T) {
+	db := postgres.Shared(t).NewDatabase(t)
+	before := openSchema(t, db, currentSchema)
+	works(t, before, "before")
+	after := openSchema(t, db, nextSchema(1))
+	works(t, after, "after")
+	works(t, before, "before, on the new schema")
+	works(t, openSchema(t, db, currentSchema), "back")
+	works(t, after, "after all")
+	if version, _ := versionOf(t, db); version != 2 {
+		t.Errorf("version %d, want 2", version)
+	}
+}
+
+// A release that the schema says is too old refuses, and says why.
+func TestSchema_TooOld(t *testing.T) {
+	db := postgres.Shared(t).NewDatabase(t)
+	works(t, openSchema(t, db, nextSchema(2)), "new")
+	old := openSchema(t, db, currentSchema)
+	err := old.Redeem(t.Context(), grantOf("old", time.Now()))
+	if err == nil || isVerdict(err) || !strings.Contains(err.Error(), "run a newer release") {
+		t.Errorf("Redeem = %v, want a refusal that says what to do", err)
+	}
+}
+
+// A migration that ended halfway is begun anew, wherever it ended.
+func TestSchema_Halfway(t *testing.T) {
+	all := nextSchema(1)
+	steps := append([]string{
+		`CREATE TABLE clientele_schema (id integer PRIMARY KEY, version integer NOT NULL, compatible integer NOT NULL)`,
+	}, slices.Concat(all[0].statements, all[1].statements)...)
+	for done := range len(steps) + 1 {
+		db := postgres.Shared(t).NewDatabase(t)
+		conn, err := pgx.Connect(t.Context(), db.URI())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sql := range steps[:done] {
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := conn.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		works(t, openSchema(t, db, all), "code")
+	}
+}
+
+// A role that may only use the tables is enough once somebody else has made them.
+func TestSchema_Privileges(t *testing.T) {
+	server := postgres.Shared(t)
+	db, other := server.NewDatabase(t), server.NewDatabase(t)
+	works(t, openSchema(t, db, currentSchema), "owner")
+	user := *db
+	user.User, user.Password = other.User, other.Password
+	err := errors.Join(
+		db.Exec(t.Context(), `GRANT SELECT, INSERT, UPDATE, DELETE ON clientele_sessions, clientele_grants, clientele_consents TO "`+user.User+`"`),
+		db.Exec(t.Context(), `GRANT SELECT ON clientele_schema TO "`+user.User+`"`),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openSchema(t, &user, currentSchema)
+	works(t, s, "user")
+	for verb, err := range verbs(t.Context(), s, "all") {
+		if err != nil && !isVerdict(err) {
+			t.Errorf("%s = %v", verb, err)
+		}
+	}
+}
