@@ -83,7 +83,7 @@ type visit struct {
 
 // refuse sends the browser back to the client with an error.
 func (v visit) refuse(err *oauth.Error) error {
-	return &redirectError{err: err, to: v.to, state: string(v.flow.State)}
+	return &redirectError{err: err, reply: v.reply()}
 }
 
 // parseVisit reads an authorization request. Until the redirect URI is known to be
@@ -101,7 +101,7 @@ func (s *Server) parseVisit(r *request) (visit, error) {
 	if err != nil {
 		return visit{}, err
 	}
-	f, problem := parseAuthorize(p, client)
+	f, problem := parseAuthorize(p, client, to)
 	v := visit{flow: f, client: client, to: to}
 	if problem != nil {
 		return visit{}, v.refuse(problem)
@@ -176,7 +176,7 @@ func redirectPage(c *registry.Client, raw, owner string) *pageError {
 
 // parseAuthorize reads what does not decide the destination. With an error it
 // returns a flow all the same, which holds the state to answer with.
-func parseAuthorize(p *params, c *registry.Client) (flow, *oauth.Error) {
+func parseAuthorize(p *params, c *registry.Client, to registry.RedirectURI) (flow, *oauth.Error) {
 	f := flow{
 		State:     []byte(p.one("state")),
 		Nonce:     p.one("nonce"),
@@ -187,13 +187,13 @@ func parseAuthorize(p *params, c *registry.Client) (flow, *oauth.Error) {
 	if len(f.Hint) > maxHint {
 		f.Hint = ""
 	}
-	if len(f.State) > maxState {
-		// Too long to be sent back as well.
-		f.State = nil
-		return f, oauth.Errorf(oauth.InvalidRequest, "state is longer than %d bytes", maxState)
+	mode := f.parseMode(p.one("response_mode"), to)
+	if problem := f.checkState(); problem != nil {
+		return f, problem
 	}
 	problems := []*oauth.Error{
 		checkResponse(p, c),
+		mode,
 		checkChallenge(p, c),
 		checkLength(p.one("scope")),
 		checkScopes(f.Scopes, c),
@@ -211,7 +211,7 @@ func parseAuthorize(p *params, c *registry.Client) (flow, *oauth.Error) {
 }
 
 func checkResponse(p *params, c *registry.Client) *oauth.Error {
-	kind, mode := p.one("response_type"), p.one("response_mode")
+	kind := p.one("response_type")
 	switch {
 	// OpenID Connect Core 1.0 section 3.1.2.6: request objects are refused by a code
 	// of their own, never ignored.
@@ -223,8 +223,6 @@ func checkResponse(p *params, c *registry.Client) *oauth.Error {
 		return oauth.Errorf(oauth.InvalidRequest, "response_type is missing")
 	case kind != "code":
 		return oauth.Errorf(oauth.UnsupportedResponseType, "response_type must be code")
-	case mode != "" && mode != "query":
-		return oauth.Errorf(oauth.InvalidRequest, "response_mode must be query")
 	case !c.MayUse(registration.GrantAuthorizationCode):
 		return oauth.Errorf(oauth.UnauthorizedClient, "the client is not registered for authorization_code")
 	}

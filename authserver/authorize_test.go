@@ -122,7 +122,8 @@ func TestAuthorize_RedirectErrors(t *testing.T) {
 		"response_type code id_token": {func(q url.Values) { q.Set("response_type", "code id_token") }, "unsupported_response_type"},
 		"response_type twice":         {func(q url.Values) { q.Add("response_type", "code") }, "invalid_request"},
 		"response_mode fragment":      {func(q url.Values) { q.Set("response_mode", "fragment") }, "invalid_request"},
-		"response_mode form_post":     {func(q url.Values) { q.Set("response_mode", "form_post") }, "invalid_request"},
+		"response_mode query.jwt":     {func(q url.Values) { q.Set("response_mode", "query.jwt") }, "invalid_request"},
+		"response_mode twice":         {func(q url.Values) { q["response_mode"] = []string{"form_post", "form_post"} }, "invalid_request"},
 		"request":                     {func(q url.Values) { q.Set("request", "e30.e30.") }, "request_not_supported"},
 		"request_uri":                 {func(q url.Values) { q.Set("request_uri", "https://x.example/r") }, "request_uri_not_supported"},
 		"no scope":                    {func(q url.Values) { q.Del("scope") }, "invalid_scope"},
@@ -394,12 +395,13 @@ func FuzzParseAuthorize(f *testing.F) {
 	f.Add("prompt=none&max_age=0&scope=openid&response_type=code")
 	f.Add("state=%00%ff&state=2&code_challenge=x&request=1&request_uri=2&response_mode=query")
 	client := clientOf(f, clientRecord("wiki", nil))
+	to, _ := client.SoleRedirect()
 	f.Fuzz(func(t *testing.T, query string) {
 		v, err := url.ParseQuery(query)
 		if err != nil {
 			return
 		}
-		got, problem := parseAuthorize(&params{values: v}, client)
+		got, problem := parseAuthorize(&params{values: v}, client, to)
 		if len(got.State) > maxState {
 			t.Errorf("a state of %d bytes", len(got.State))
 		}

@@ -86,12 +86,14 @@ func (s *Server) writeBrowserError(w *response, r *request, err error) {
 	}
 	if back, ok := errors.AsType[*redirectError](err); ok {
 		// RFC 6749 section 4.1.2.1.
-		redirect(w, back.to, r.issuer, [][2]string{
+		err = back.send(w, r.issuer, [][2]string{
 			{"error", string(back.err.Code)},
 			{"error_description", back.err.Description},
-			{"state", back.state},
 		})
-		return
+		if err == nil || w.status != 0 {
+			r.cause = errors.Join(r.cause, err)
+			return
+		}
 	}
 	p := asPage(err)
 	if _, ok := errors.AsType[*pageError](err); ok {
@@ -129,9 +131,9 @@ func render(w http.ResponseWriter, status int, page pages.Page) error {
 }
 
 // redirect sends the browser back to the client, with those of params that are not
-// empty and with iss (RFC 9207 section 2).
-func redirect(w http.ResponseWriter, to registry.RedirectURI, from *registry.Issuer, params [][2]string) {
-	leaveTo(w, to.String(), append(params, [2]string{"iss", from.Issuer}))
+// empty.
+func redirect(w http.ResponseWriter, to registry.RedirectURI, params [][2]string) {
+	leaveTo(w, to.String(), params)
 }
 
 // redirectAfterLogout sends the browser to where the client wants it after a logout,

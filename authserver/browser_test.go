@@ -41,8 +41,8 @@ func newBrowser(t *testing.T, transport http.RoundTripper) *browser {
 	}
 }
 
-// page is where a browser has come to: a page of ours, or, if Location is set, a
-// redirect to a client.
+// page is where a browser has come to: a page of ours, or, if location is set, a
+// redirect to a client, or, if posted is set, a form that goes to location by itself.
 type page struct {
 	b        *browser
 	url      *url.URL
@@ -50,6 +50,7 @@ type page struct {
 	header   http.Header
 	body     string
 	location *url.URL
+	posted   url.Values
 }
 
 // get opens a URL.
@@ -107,7 +108,21 @@ func (b *browser) send(r *http.Request) page {
 	if to, err := res.Location(); err == nil {
 		p.location = to
 	}
+	if scriptElement.MatchString(p.body) {
+		p.becomesPosted()
+	}
 	return p
+}
+
+// becomesPosted takes up the form of a page that goes to a client by itself.
+func (p *page) becomesPosted() {
+	p.b.t.Helper()
+	action, fields := p.form()
+	to, err := url.Parse(action)
+	if err != nil || p.b.hosts[to.Host] || p.status != http.StatusOK {
+		p.b.t.Fatalf("a form that is sent by itself, with status %d, goes to %s", p.status, action)
+	}
+	p.location, p.posted = to, fields
 }
 
 // cookie is the value of a cookie that the browser would send to a URL.
@@ -142,7 +157,7 @@ func (p page) form() (action string, fields url.Values) {
 			}
 			action = to.String()
 		case n.Data == "input":
-			fields.Set(attr(n, "name"), attr(n, "value"))
+			fields.Add(attr(n, "name"), attr(n, "value"))
 		}
 	}
 	if action == "" {
@@ -204,10 +219,14 @@ func (p page) is(want string) page {
 	p.b.t.Helper()
 	got := ""
 	switch {
+	case p.posted != nil:
+		got = "posted " + p.param("error")
+		if p.param("code") != "" {
+			got = "posted code"
+		}
 	case p.location != nil:
-		q := p.location.Query()
-		got = "redirect " + q.Get("error")
-		if q.Get("code") != "" {
+		got = "redirect " + p.param("error")
+		if p.param("code") != "" {
 			got = "code"
 		}
 	case strings.HasSuffix(p.url.Path, "/login") && p.status == http.StatusOK:
@@ -232,11 +251,14 @@ func (p page) has(text string) page {
 	return p
 }
 
-// param is a parameter of the redirect to the client.
+// param is a parameter that the client gets.
 func (p page) param(name string) string {
 	p.b.t.Helper()
 	if p.location == nil {
 		p.b.t.Fatalf("no redirect, but status %d: %s", p.status, p.text())
+	}
+	if p.posted != nil {
+		return p.posted.Get(name)
 	}
 	return p.location.Query().Get(name)
 }

@@ -39,6 +39,5 @@ func (s *Server) issueCode(w http.ResponseWriter, r *request, v visit, who login
 	if err != nil {
 		return v.refuse(oauth.Errorf(oauth.ServerError, "the server failed").Because(err))
 	}
-	redirect(w, v.to, r.issuer, [][2]string{{"code", sealed}, {"state", string(v.flow.State)}})
-	return nil
+	return v.reply().send(w, r.issuer, [][2]string{{"code", sealed}})
 }

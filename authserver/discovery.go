@@ -77,7 +77,7 @@ func metadataOf(i *registry.Issuer) metadata {
 		RevocationEndpoint:    i.Issuer + registration.PathRevoke,
 		Scopes:                i.ScopeNames(),
 		ResponseTypes:         []string{"code"},
-		ResponseModes:         []string{"query"},
+		ResponseModes:         []string{modeQuery, modeFormPost},
 		GrantTypes:            []string{registration.GrantAuthorizationCode, registration.GrantRefreshToken},
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           idTokenAlgs,

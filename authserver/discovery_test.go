@@ -26,7 +26,7 @@ func TestDiscovery_Document(t *testing.T) {
 		"jwks_uri": "https://login.example.com/jwks",
 		"scopes_supported": ["openid", "profile", "email", "groups", "offline_access"],
 		"response_types_supported": ["code"],
-		"response_modes_supported": ["query"],
+		"response_modes_supported": ["query", "form_post"],
 		"grant_types_supported": ["authorization_code", "refresh_token"],
 		"subject_types_supported": ["public"],
 		"end_session_endpoint": "https://login.example.com/end_session",

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/oauth"
-	"github.com/clientele-dev/clientele/authserver/registry"
 )
 
 // pageError is told to the person at the browser, who can neither cause it nor
@@ -43,11 +42,10 @@ func (e *pageError) Error() string {
 // Unwrap returns the cause.
 func (e *pageError) Unwrap() error { return e.cause }
 
-// redirectError goes back to the client. Without a RedirectURI it cannot be built.
+// redirectError goes back to the client, by redirect or by form.
 type redirectError struct {
-	err   *oauth.Error
-	to    registry.RedirectURI
-	state string
+	err *oauth.Error
+	reply
 }
 
 // Error is for the log.

@@ -31,7 +31,9 @@ type flow struct {
 	RedirectSent bool         `json:"rs,omitempty"`
 	Scopes       oauth.Scopes `json:"s"`
 	// State is bytes so that it comes back as it came, whatever it is.
-	State     []byte `json:"st,omitempty"`
+	State []byte `json:"st,omitempty"`
+	// Post is whether the client wants to hear of the outcome by form_post.
+	Post      bool   `json:"fp,omitempty"`
 	Nonce     string `json:"n,omitempty"`
 	Challenge string `json:"ch,omitempty"`
 	Hint      string `json:"h,omitempty"`

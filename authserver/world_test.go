@@ -392,6 +392,7 @@ func (w *world) note(r *http.Request) {
 var (
 	descriptionChars = regexp.MustCompile(`^[\x20-\x21\x23-\x5B\x5D-\x7E]*$`) // RFC 6749 section 5.2
 	styleElement     = regexp.MustCompile(`(?s)<style>(.*)</style>`)
+	scriptElement    = regexp.MustCompile(`(?s)<script>(.*)</script>`)
 )
 
 func (w *world) checkAnswer(res *http.Response, body string) {
@@ -431,6 +432,9 @@ func (w *world) checkPage(res *http.Response, body string) {
 		"Cache-Control": "no-store", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
 		"Referrer-Policy": "same-origin",
 	}
+	if scriptElement.MatchString(body) {
+		want["Referrer-Policy"] = "origin" // of the one page whose form goes to an app
+	}
 	for name, value := range want {
 		if got := res.Header.Get(name); got != value {
 			w.t.Errorf("%s is %q, want %q", name, got, value)
@@ -457,6 +461,25 @@ func (w *world) checkPage(res *http.Response, body string) {
 		w.t.Errorf("the policy does not allow the page's style, %s", hash)
 	}
 	w.checkMarkup(body, policy)
+	w.checkScript(body, policy)
+}
+
+// checkScript finds a script that the policy does not allow, and the other way round.
+func (w *world) checkScript(body, policy string) {
+	w.t.Helper()
+	script := scriptElement.FindStringSubmatch(body)
+	switch {
+	case script == nil && strings.Contains(policy, "script-src"):
+		w.t.Errorf("the policy of a page without a script is %q", policy)
+	case script == nil:
+	case strings.Count(body, "<script") != 1 || script[1] != "document.forms[0].submit();":
+		w.t.Errorf("the page's script is %q", script[1])
+	default:
+		sum := sha256.Sum256([]byte(script[1]))
+		if hash := base64.StdEncoding.EncodeToString(sum[:]); !strings.HasSuffix(policy, "; script-src 'sha256-"+hash+"'") {
+			w.t.Errorf("the policy %q does not allow the page's script, %s, alone", policy, hash)
+		}
+	}
 }
 
 // checkMarkup finds what the policy would keep from working, or allows for nothing,
@@ -470,7 +493,7 @@ func (w *world) checkMarkup(body, policy string) {
 	pictures := 0
 	for n := range doc.Descendants() {
 		switch n.Data {
-		case "script", "iframe", "base":
+		case "iframe", "base":
 			w.t.Errorf("page has a %s element", n.Data)
 		case "img":
 			pictures++

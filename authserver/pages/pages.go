@@ -3,15 +3,17 @@
 
 // Package pages renders what people see: login, consent, logout and errors, as HTML
 // that needs no JavaScript and loads nothing but, for consent, the app's picture. It
-// decides nothing, and html/template escapes every value that it is given.
+// decides nothing, and escapes every value that it is given.
 package pages
 
 import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"html"
 	"html/template"
 	"io"
+	"strings"
 )
 
 //go:embed templates
@@ -20,12 +22,23 @@ var files embed.FS
 //go:embed style.css
 var style string
 
+// script is the only one there is, and of Post alone.
+//
+//go:embed post.js
+var script string
+
 // StyleSHA256 is the hash by which a Content-Security-Policy allows the pages'
 // style, and no other.
-var StyleSHA256 = func() string {
-	sum := sha256.Sum256([]byte(style))
+var StyleSHA256 = hash(style)
+
+// ScriptSHA256 is the hash by which a Content-Security-Policy allows the script of Post,
+// and no other.
+var ScriptSHA256 = hash(script)
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return base64.StdEncoding.EncodeToString(sum[:])
-}()
+}
 
 // Page is any of the types below that have a Base.
 type Page interface{ template() *template.Template }
@@ -95,6 +108,19 @@ type SignOut struct {
 	Action, Logout string
 }
 
+// Post is what an app is told, in a form that sends itself where there is JavaScript.
+type Post struct {
+	Base
+	// Client is the app's name.
+	Client string
+	// Action is the app's, and gets Fields.
+	Action string
+	Fields []Field
+}
+
+// Field is a hidden one.
+type Field struct{ Name, Value string }
+
 // Notice says that something has been done.
 type Notice struct {
 	Base
@@ -126,21 +152,36 @@ var (
 	consentTemplate = parse("consent.html")
 	deniedTemplate  = parse("denied.html")
 	signOutTemplate = parse("signout.html")
+	postTemplate    = parse("post.html")
 	noticeTemplate  = parse("notice.html")
 	errorTemplate   = parse("error.html")
 )
 
 func parse(name string) *template.Template {
-	// As a value of type CSS the style stays as it is, to the byte: its hash must fit.
-	funcs := template.FuncMap{"style": func() template.CSS { return template.CSS(style) }} //nolint:gosec // our own file
+	funcs := template.FuncMap{
+		// As values of these types they stay as they are, to the byte: their hashes must fit.
+		"style":  func() template.CSS { return template.CSS(style) }, //nolint:gosec // our own file
+		"script": func() template.JS { return template.JS(script) },  //nolint:gosec // our own file
+		"action": action,
+	}
 	return template.Must(template.New("layout.html").Funcs(funcs).
 		ParseFS(files, "templates/layout.html", "templates/"+name))
+}
+
+// action is the attribute of a form that goes to uri, to the byte: the template would
+// percent-encode some of what a URI may have. Only the web has places for forms.
+func action(uri string) template.HTMLAttr {
+	if !strings.HasPrefix(uri, "https://") && !strings.HasPrefix(uri, "http://") {
+		uri = ""
+	}
+	return template.HTMLAttr(`action="` + html.EscapeString(uri) + `"`) //nolint:gosec // escaped
 }
 
 func (Login) template() *template.Template   { return loginTemplate }
 func (Consent) template() *template.Template { return consentTemplate }
 func (Denied) template() *template.Template  { return deniedTemplate }
 func (SignOut) template() *template.Template { return signOutTemplate }
+func (Post) template() *template.Template    { return postTemplate }
 func (Notice) template() *template.Template  { return noticeTemplate }
 func (Error) template() *template.Template   { return errorTemplate }
 

@@ -34,6 +34,14 @@ func TestWrite_Escapes(t *testing.T) {
 			SignOut{Base{"n"}, "c", "u", "p", "/a", "l"},
 			SignOut{Base{evil}, evil, evil, evil, "javascript:1", evil},
 		},
+		"post": {
+			Post{Base{"n"}, "c", "https://c.example/cb", []Field{{"n", "v"}}},
+			Post{Base{evil}, evil, evil, []Field{{evil, evil}}},
+		},
+		"post, elsewhere": {
+			Post{Base{"n"}, "c", "https://c.example/cb", []Field{{"n", "v"}}},
+			Post{Base{evil}, evil, "javascript:1", []Field{{"n", "</input></form>"}}},
+		},
 		"notice": {Notice{Base{"n"}, "t", "t"}, Notice{Base{evil}, evil, evil}},
 		"error": {
 			Error{Base{"n"}, "t", "t", "o", "s", "r", "l", "/u"},
@@ -61,6 +69,7 @@ func TestWrite_Accessible(t *testing.T) {
 		Consent{Client: "Wiki", LogoURL: "https://wiki.example/l", PolicyURL: "https://wiki.example/p"},
 		Denied{Client: "Wiki", Username: "alice"}, Denied{Client: "Wiki"},
 		SignOut{Client: "Wiki", Username: "alice"}, SignOut{}, Notice{Title: "Out"},
+		Post{Client: "Wiki", Action: "https://wiki.example/cb", Fields: []Field{{"code", "c"}}},
 	} {
 		doc := parseHTML(t, p)
 		ids, labels, described, headings := map[string]bool{}, map[string]bool{}, []string{}, 0
@@ -136,4 +145,22 @@ func elements(t *testing.T, p Page) []string {
 		}
 	}
 	return out
+}
+
+// TestWrite_ActionStays: an app's redirect URI is compared byte for byte, and so must
+// come out: nothing is percent-encoded, added or taken away.
+func TestWrite_ActionStays(t *testing.T) {
+	const uri = `https://app.example/a'b(c)*[d]/../e?f=g&amp=h;i='j'&%2e`
+	for n := range parseHTML(t, Post{Action: uri}).Descendants() {
+		if n.Data != "form" {
+			continue
+		}
+		for _, a := range n.Attr {
+			if a.Key == "action" && a.Val == uri {
+				return
+			}
+		}
+		t.Errorf("the form has %v", n.Attr)
+	}
+	t.Error("no form goes to the URI")
 }

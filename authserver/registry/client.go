@@ -109,6 +109,12 @@ type RedirectURI struct{ uri string }
 // String is the URI as the client sent it.
 func (u RedirectURI) String() string { return u.uri }
 
+// TakesForms reports whether a browser can send a form there, and not only go there:
+// it is on the web, and not of an app's own scheme.
+func (u RedirectURI) TakesForms() bool {
+	return strings.HasPrefix(u.uri, "https://") || strings.HasPrefix(u.uri, "http://")
+}
+
 // Redirect reports whether raw may be redirected to: it is registered, byte for
 // byte, or differs from a registered URI of a loopback IP address in nothing but
 // the port (RFC 8252 section 7.3), which may be missing from either.
