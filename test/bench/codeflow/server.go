@@ -83,8 +83,8 @@ func serve(spec Spec) error {
 		return err
 	}
 	defer end()
-	// As the authserver has it.
-	guarded, err := guard.New(kept, guard.Config{})
+	// As the authserver has it, with more patience.
+	guarded, err := guard.New(kept, guard.Config{Wait: patience, Timeout: patience})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ package codeflow
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -21,6 +22,10 @@ const (
 	Kubernetes = "kubernetes"
 	Postgres   = "postgres"
 )
+
+// patience is how long a store may take: on a machine that is busy with something else
+// it takes long, and that should be measured.
+const patience = 20 * time.Second
 
 // StoreSpec says where grants are kept, in a form that goes to another process.
 type StoreSpec struct {
@@ -55,7 +60,7 @@ func (s StoreSpec) Open() (opened store.Store, end func(), err error) {
 	case Memory:
 		opened = memory.New(nil)
 	case Kubernetes:
-		opened, err = kube.New(kube.Config{REST: s.REST(), Namespace: s.Namespace})
+		opened, err = kube.New(kube.Config{REST: s.REST(), Namespace: s.Namespace, Timeout: patience})
 	case Postgres:
 		p, perr := postgres.Open(postgres.Config{
 			URI: func() (string, error) { return s.URI, nil }, Log: slog.New(slog.DiscardHandler),
