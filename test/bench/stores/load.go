@@ -28,6 +28,8 @@ type turn struct {
 	// cpu is that of this program, and of all that it has started.
 	cpu  time.Duration
 	took []time.Duration
+	// failed counts those that did, where that is no reason to stop.
+	failed int
 }
 
 func (t turn) rate() float64 { return float64(len(t.took)) / t.elapsed.Seconds() }
