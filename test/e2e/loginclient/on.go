@@ -128,7 +128,7 @@ func (a app) untilRevoked(ctx context.Context, who person) error {
 		_, refresh := config.TokenSource(ctx, &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
 		_, again := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 		if !refused(refresh) || !refused(again) {
-			return fmt.Errorf("after the revocation, a refresh gives %v, and the code %v", refresh, again)
+			return errors.Join(errors.New("after the revocation, a refresh or the code is not refused"), refresh, again)
 		}
 		if err := a.unwelcome(ctx, provider, token); err != nil {
 			return err
