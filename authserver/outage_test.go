@@ -136,7 +136,7 @@ var stages = []stage{
 // what it is asked without an answer.
 func TestOutage(t *testing.T) {
 	for _, s := range stages {
-		for _, verb := range strings.Fields(s.verbs) {
+		for verb := range strings.FieldsSeq(s.verbs) {
 			for _, how := range []fault{failing, hanging, losing} {
 				t.Run(s.name+"/"+verb+" "+how.String(), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { s.run(t, verb, how) })
