@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -95,6 +96,48 @@ func (a *app) refresh(ctx context.Context, token string, owner *app, drop bool) 
 	tokens, err := a.config.TokenSource(ctx, &oauth2.Token{RefreshToken: token}).Token()
 	p := audit.Presentation{Token: name(token), Foreign: a != owner, Dropped: drop}
 	return a.presented(p, t, tokens, err), tokens
+}
+
+// inquire asks what has become of an access token, as a resource server would.
+func (a *app) inquire(ctx context.Context, h *holding) {
+	t := a.post(ctx, "/introspect", h.access)
+	q := audit.Inquiry{Span: t.span, Code: name(h.code), Outcome: t.outcome()}
+	if q.Outcome == audit.Granted {
+		var answer struct{ Active bool }
+		if err := json.Unmarshal(t.body, &answer); err != nil {
+			a.w.journal.wrong("POST /introspect", err)
+		}
+		if !answer.Active {
+			q.Outcome = audit.Refused
+		}
+	}
+	a.w.journal.write(func(j *audit.Journal) { j.Inquiries = append(j.Inquiries, q) })
+}
+
+// hangUp asks for a grant's end, and reports whether that was answered.
+func (a *app) hangUp(ctx context.Context, h *holding) bool {
+	t := a.post(ctx, "/revoke", h.token)
+	r := audit.Revocation{Span: t.span, Code: name(h.code), Done: t.status == http.StatusOK}
+	a.w.journal.write(func(j *audit.Journal) { j.Revocations = append(j.Revocations, r) })
+	return r.Done
+}
+
+// post sends a token to an endpoint of the app's own authentication.
+func (a *app) post(ctx context.Context, path, token string) *tap {
+	ctx, t := tapped(ctx, false)
+	t.span.Began = time.Now()
+	form := url.Values{"token": {token}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+issuerHost+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		a.w.journal.wrong("POST "+path, err)
+		return t
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(url.QueryEscape(a.config.ClientID), url.QueryEscape(a.config.ClientSecret))
+	if resp, err := a.http.Do(req); err == nil {
+		_ = resp.Body.Close() // it has been read
+	}
+	return t
 }
 
 // presented completes what is written down of a presentation, and writes it.

@@ -190,11 +190,12 @@ func (w *world) ask() error {
 // tally is how much happened.
 type tally struct {
 	requests, logins, refreshes, refused, foreign, dropped int
-	revoked, departed, visits, unavailable, lost           int
+	revoked, inquiries, departed                           int
+	visits, unavailable, lost                              int
 }
 
 func tallyOf(j audit.Journal) tally {
-	n := tally{requests: len(j.Calls), visits: len(j.Visits)}
+	n := tally{requests: len(j.Calls), visits: len(j.Visits), inquiries: len(j.Inquiries)}
 	for _, p := range j.Presentations {
 		switch {
 		case p.Foreign:
@@ -238,7 +239,7 @@ func (n tally) String() string {
 		what string
 	}{
 		{n.requests, "requests"}, {n.logins, "logins"}, {n.refreshes, "refreshes"}, {n.refused, "refused"},
-		{n.foreign, "by another client"}, {n.dropped, "answers dropped"}, {n.revoked, "grants revoked by hand"},
+		{n.foreign, "by another client"}, {n.dropped, "answers dropped"}, {n.revoked, "grants revoked on purpose"}, {n.inquiries, "introspections"},
 		{n.departed, "sessions ended"}, {n.visits, "visits"}, {n.unavailable, "answers 503"}, {n.lost, "answers lost"},
 	} {
 		fmt.Fprintf(&b, "%d %s, ", f.n, f.what)
@@ -249,7 +250,7 @@ func (n tally) String() string {
 // check fails if too little happened to prove anything.
 func (n tally) check(t *testing.T) {
 	t.Helper()
-	if n.logins < 50 || n.refreshes < 200 || n.refused < 20 || n.foreign < 5 || n.dropped < 10 || n.revoked < 3 || n.departed < 5 || n.visits < 20 {
+	if n.logins < 50 || n.refreshes < 200 || n.refused < 20 || n.foreign < 5 || n.dropped < 10 || n.revoked < 3 || n.inquiries < 20 || n.departed < 5 || n.visits < 20 {
 		t.Errorf("too little happened: %s", n)
 	}
 }

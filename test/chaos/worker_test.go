@@ -23,6 +23,8 @@ const (
 	// codeLife is within the life of a code: one that is presented later is refused
 	// without anybody looking whether it was used.
 	codeLife = 30 * time.Second
+	// accessLife is within the life of an access token.
+	accessLife = 10 * time.Minute
 	// mostLive is how many live grants a worker keeps.
 	mostLive = 40
 )
@@ -47,7 +49,14 @@ type holding struct {
 	redeemed time.Time
 	token    string   // the newest refresh token
 	older    []string // those before it, in order
+	access   string   // the newest access token
 	used     time.Time
+}
+
+// take keeps what a refresh gave.
+func (h *holding) take(t *oauth2.Token) {
+	h.older = append(h.older, h.token)
+	h.token, h.access, h.used = t.RefreshToken, t.AccessToken, time.Now()
 }
 
 func newWorker(w *world, i int) (*worker, error) {
@@ -65,7 +74,7 @@ type deed struct {
 func (k *worker) work(ctx context.Context, enough <-chan struct{}) {
 	deeds := []deed{
 		{30, k.signIn}, {60, k.goOn}, {4, k.signOut}, {4, k.switchBrowser}, {4, k.useIdle}, {4, k.useEnded},
-		{4, k.replayCode}, {5, k.replayToken}, {3, k.replayLate}, {4, k.raceToken}, {2, k.revoke},
+		{4, k.replayCode}, {5, k.replayToken}, {3, k.replayLate}, {4, k.raceToken}, {6, k.inquire}, {2, k.hangUp}, {2, k.revoke},
 	}
 	total := 0
 	for _, d := range deeds {
@@ -157,7 +166,7 @@ func (k *worker) hold(ctx context.Context, l *login, p audit.Presentation, token
 	}
 	l.app.check(ctx, tokens, l.nonce)
 	k.browser.hint, k.browser.hintOf = tokens.Extra("id_token"), l.app
-	k.live = append(k.live, &holding{login: l, redeemed: p.Began, token: tokens.RefreshToken, used: time.Now()})
+	k.live = append(k.live, &holding{login: l, redeemed: p.Began, token: tokens.RefreshToken, access: tokens.AccessToken, used: time.Now()})
 }
 
 // raceCode has a thief present a code at the same time.
@@ -197,7 +206,7 @@ func (k *worker) refresh(ctx context.Context, h *holding, lost int) bool {
 		switch {
 		case p.Outcome == audit.Granted && !p.Dropped && tokens != nil:
 			h.app.check(ctx, tokens, "")
-			h.older, h.token, h.used = append(h.older, h.token), tokens.RefreshToken, time.Now()
+			h.take(tokens)
 			return true
 		case p.Outcome == audit.Refused && !p.Dropped:
 			k.bury(h)
@@ -230,7 +239,7 @@ func (k *worker) raceToken(ctx context.Context) {
 	}
 	for _, tokens := range answers {
 		if tokens != nil {
-			h.older, h.token, h.used = append(h.older, h.token), tokens.RefreshToken, time.Now()
+			h.take(tokens)
 			return
 		}
 	}
@@ -285,7 +294,32 @@ func (k *worker) steal(ctx context.Context, h *holding, replay func() audit.Pres
 			break
 		}
 	}
+	k.mourn(ctx, h)
+}
+
+// mourn looks whether anything of a dead grant is still good.
+func (k *worker) mourn(ctx context.Context, h *holding) {
 	h.app.refresh(ctx, h.token, h.app, false)
+	h.app.inquire(ctx, h)
+}
+
+// inquire asks of a live grant.
+func (k *worker) inquire(ctx context.Context) {
+	if h := k.pick(func(h *holding) bool { return time.Since(h.used) < accessLife }); h != nil {
+		h.app.inquire(ctx, h)
+	}
+}
+
+// hangUp has an app end a grant.
+func (k *worker) hangUp(ctx context.Context) {
+	h := k.pick(func(*holding) bool { return true })
+	if h == nil {
+		return
+	}
+	k.bury(h)
+	for !h.app.hangUp(ctx, h) && pause(ctx, retryPause) == nil {
+	}
+	k.mourn(ctx, h)
 }
 
 // revoke has an administrator take all that the person has allowed an app away.
@@ -312,7 +346,7 @@ func (k *worker) revoke(ctx context.Context) {
 		}
 	}
 	for _, h := range taken {
-		h.app.refresh(ctx, h.token, h.app, false)
+		k.mourn(ctx, h)
 	}
 }
 
@@ -356,10 +390,12 @@ func (k *worker) useEnded(ctx context.Context) {
 // close uses all once more.
 func (k *worker) close(ctx context.Context) {
 	for _, h := range slices.Clone(k.live) {
-		k.refresh(ctx, h, 0)
+		if k.refresh(ctx, h, 0) {
+			h.app.inquire(ctx, h)
+		}
 	}
 	for _, h := range k.dead {
-		h.app.refresh(ctx, h.token, h.app, false)
+		k.mourn(ctx, h)
 	}
 	for _, s := range append(k.idle, k.ended...) {
 		for s.visit(ctx) == audit.Unavailable && pause(ctx, retryPause) == nil {

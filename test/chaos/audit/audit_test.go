@@ -47,6 +47,7 @@ func sound() Journal {
 			{Span: from(11, 12), Token: "c2", Foreign: true, Outcome: Refused},
 			token(from(101, 102), "c2", Granted, "c3"),
 		},
+		Inquiries: []Inquiry{{from(13, 14), "c", Granted}, {from(15, 16), "c", Unavailable}},
 		Visits: []Visit{
 			{from(20, 21), "s", Granted}, {from(24, 25), "s", Granted}, {from(30, 31), "s", Refused}, {from(32, 33), "s", Lost},
 		},
@@ -154,6 +155,14 @@ func TestAudit(t *testing.T) {
 		{"a grant that may have been deleted by hand", func(j *Journal) {
 			j.Revocations = []Revocation{{from(103, 104), "c", false}}
 		}, nil},
+		{"an access token that is good after its grant has ended", func(j *Journal) {
+			j.Revocations = []Revocation{{from(103, 104), "c", true}}
+			j.Inquiries = append(j.Inquiries, Inquiry{from(105, 106), "c", Granted})
+			j.Stored[0].Live, j.StoredLive = false, 0
+		}, []string{RevokedHonoured}},
+		{"an access token that is not good any more for no cause", func(j *Journal) {
+			j.Inquiries = append(j.Inquiries, Inquiry{from(105, 106), "c", Refused})
+		}, []string{GrantLost, StoreDiffers}},
 		{"a grant that nobody has used at the end", func(j *Journal) {
 			j.Presentations = j.Presentations[:6]
 			j.Stored[0].Refreshes = 2

@@ -16,6 +16,7 @@ type grant struct {
 	codes       []Presentation
 	refreshes   []refresh
 	revocations []Revocation
+	inquiries   []Inquiry
 }
 
 // refresh is a refresh token that was presented. Its depth is how many came before it:
@@ -64,6 +65,10 @@ func (a *auditor) link() {
 	for _, r := range a.journal.Revocations {
 		g := named(r.Code)
 		g.revocations = append(g.revocations, r)
+	}
+	for _, q := range a.journal.Inquiries {
+		g := named(q.Code)
+		g.inquiries = append(g.inquiries, q)
 	}
 }
 
@@ -159,9 +164,9 @@ func (g *grant) dead() (time.Time, bool) {
 			known = append(known, r.Ended)
 		}
 	}
-	for _, p := range g.presentations() {
-		if p.Outcome == Refused && !p.Foreign && !p.Dropped {
-			known = append(known, p.Ended)
+	for _, u := range g.uses() {
+		if u.outcome == Refused {
+			known = append(known, u.Ended)
 		}
 	}
 	if len(known) == 0 {
@@ -170,18 +175,36 @@ func (g *grant) dead() (time.Time, bool) {
 	return slices.MinFunc(known, time.Time.Compare), true
 }
 
-func (g *grant) presentations() []Presentation {
-	all := slices.Clone(g.codes)
+// use is anything of a grant that its own client has used.
+type use struct {
+	Span
+
+	outcome Outcome
+}
+
+func (g *grant) uses() []use {
+	var all []use
+	add := func(p Presentation) {
+		if !p.Foreign {
+			all = append(all, use{p.Span, p.Outcome})
+		}
+	}
+	for _, p := range g.codes {
+		add(p)
+	}
 	for _, r := range g.refreshes {
-		all = append(all, r.Presentation)
+		add(r.Presentation)
+	}
+	for _, q := range g.inquiries {
+		all = append(all, use{q.Span, q.Outcome})
 	}
 	return all
 }
 
 func (a *auditor) restsInPeace(g *grant, dead time.Time) {
-	for _, p := range g.presentations() {
-		if p.Outcome == Granted && p.Began.After(dead) {
-			a.violated(RevokedHonoured, "grant %s, which had ended by %s, %v", g.code, at(dead), p.Span)
+	for _, u := range g.uses() {
+		if u.outcome == Granted && u.Began.After(dead) {
+			a.violated(RevokedHonoured, "grant %s, which had ended by %s, %v", g.code, at(dead), u.Span)
 		}
 	}
 }
@@ -189,9 +212,9 @@ func (a *auditor) restsInPeace(g *grant, dead time.Time) {
 // refusedForCause holds that nothing is refused to its own client unless somebody has
 // given cause.
 func (a *auditor) refusedForCause(g *grant) {
-	for _, p := range g.presentations() {
-		if p.Outcome == Refused && !p.Foreign && g.cause(a.rules, p.Ended) == "" {
-			a.violated(GrantLost, "grant %s was refused, %v", g.code, p.Span)
+	for _, u := range g.uses() {
+		if u.outcome == Refused && g.cause(a.rules, u.Ended) == "" {
+			a.violated(GrantLost, "grant %s was refused, %v", g.code, u.Span)
 		}
 	}
 }
@@ -201,7 +224,7 @@ func (a *auditor) refusedForCause(g *grant) {
 func (g *grant) cause(rules Rules, until time.Time) string {
 	early := func(s Span) bool { return until.IsZero() || s.Began.Before(until) }
 	if slices.ContainsFunc(g.revocations, func(r Revocation) bool { return early(r.Span) }) {
-		return "revoked by hand"
+		return "revoked on purpose"
 	}
 	for i, p := range g.codes {
 		for _, q := range g.codes[i+1:] {

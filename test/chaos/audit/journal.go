@@ -46,6 +46,7 @@ func (o Outcome) String() string {
 type Journal struct {
 	Presentations []Presentation
 	Revocations   []Revocation
+	Inquiries     []Inquiry
 	Visits        []Visit
 	Departures    []Departure
 	Allowed       []Consent
@@ -81,7 +82,16 @@ type Presentation struct {
 	Grant string
 }
 
-// Revocation is the end that somebody made to a grant, by hand.
+// Inquiry is what the server says of an access token that has not expired: Granted if
+// it is good, and Refused if not.
+type Inquiry struct {
+	Span
+
+	Code    string
+	Outcome Outcome
+}
+
+// Revocation is the end that somebody made to a grant, on purpose.
 type Revocation struct {
 	Span
 
