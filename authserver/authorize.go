@@ -6,7 +6,6 @@ package authserver
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,12 +27,9 @@ const (
 	maxHint = 256
 )
 
-// authorizeParams are those that mean something here. All others are ignored (RFC
-// 6749 section 3.1).
-var authorizeParams = []string{
-	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt",
-	"max_age", "login_hint", "code_challenge", "code_challenge_method", "request", "request_uri",
-}
+// idleParams may be in a request and change nothing here (OpenID Connect Core 1.0
+// section 3.1.2.1): but they are known, and so none may be there twice.
+var idleParams = []string{"display", "ui_locales", "claims_locales", "acr_values", "claims"}
 
 // authorize is the authorization endpoint (RFC 6749 section 3.1).
 func (s *Server) authorize(w http.ResponseWriter, r *request) error {
@@ -41,7 +37,12 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	err = s.proceed(w, r, v)
+	return s.begin(w, r, v)
+}
+
+// begin is proceed for a request that has just come from its client.
+func (s *Server) begin(w http.ResponseWriter, r *request, v visit) error {
+	err := s.proceed(w, r, v)
 	if problem, ok := errors.AsType[*oauth.Error](err); ok && v.flow.PromptNone {
 		// Nobody is there to read a page. What is a redirect already becomes the same one.
 		return v.refuse(problem)
@@ -51,7 +52,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *request) error {
 
 // authorizePost takes the request by POST, which OpenID Connect Core 1.0 section
 // 3.1.2.1 wants, and goes on by GET. A POST from the client's site comes without
-// our SameSite=Lax cookies; the GET that follows brings them.
+// our SameSite=Lax cookies; the GET that follows brings them. It has the request sealed:
+// an ID token may be too long for a URL, and should be in none.
 func (s *Server) authorizePost(w http.ResponseWriter, r *request) error {
 	if !r.hasForm() {
 		return &pageError{
@@ -61,17 +63,20 @@ func (s *Server) authorizePost(w http.ResponseWriter, r *request) error {
 			owner:  "The body of the authorization request is not application/x-www-form-urlencoded.",
 		}
 	}
-	if _, err := s.parseVisit(r); err != nil {
+	v, err := s.parseVisit(r)
+	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	for _, name := range authorizeParams {
-		if value := r.Form.Get(name); value != "" {
-			query.Set(name, value)
-		}
+	return r.goTo(w, pathContinue, v)
+}
+
+// authorizeOn goes on with a request that came by POST.
+func (s *Server) authorizeOn(w http.ResponseWriter, r *request) error {
+	v, err := s.openPosted(r, (&params{values: r.Form}).one("flow"))
+	if err != nil {
+		return err
 	}
-	seeOwn(w, r.issuer, registration.PathAuthorize, query)
-	return nil
+	return s.begin(w, r, v)
 }
 
 // visit is an accepted authorization request and whom it is for, as they are now.
@@ -102,8 +107,15 @@ func (s *Server) parseVisit(r *request) (visit, error) {
 		return visit{}, err
 	}
 	f, problem := parseAuthorize(p, client, to)
+	if problem == nil {
+		problem = s.parseHint(r, p.one("id_token_hint"), &f)
+	}
 	v := visit{flow: f, client: client, to: to}
-	if problem != nil {
+	switch {
+	case problem == nil:
+	case problem.Code == oauth.TemporarilyUnavailable && !f.PromptNone:
+		return visit{}, problem
+	default:
 		return visit{}, v.refuse(problem)
 	}
 	v.flow.ClientID, v.flow.ClientUID = client.ID(), client.UID()
@@ -187,6 +199,10 @@ func parseAuthorize(p *params, c *registry.Client, to registry.RedirectURI) (flo
 	if len(f.Hint) > maxHint {
 		f.Hint = ""
 	}
+	p.one("id_token_hint") // is read later, and by then it is too late to find it repeated
+	for _, name := range idleParams {
+		p.one(name)
+	}
 	mode := f.parseMode(p.one("response_mode"), to)
 	if problem := f.checkState(); problem != nil {
 		return f, problem
@@ -219,6 +235,8 @@ func checkResponse(p *params, c *registry.Client) *oauth.Error {
 		return oauth.Errorf(oauth.RequestNotSupported, "request objects are not supported")
 	case p.one("request_uri") != "":
 		return oauth.Errorf(oauth.RequestURINotSupported, "request_uri is not supported")
+	case p.one("registration") != "":
+		return oauth.Errorf(oauth.RegistrationNotSupported, "registration is not supported")
 	case kind == "":
 		return oauth.Errorf(oauth.InvalidRequest, "response_type is missing")
 	case kind != "code":

@@ -38,6 +38,8 @@ type facts struct {
 	authTime time.Time
 	// fresh is whether they signed in within this very flow.
 	fresh bool
+	// other is whether the client expects somebody else.
+	other bool
 	// admitted is whether the client is for them at all.
 	admitted bool
 	// covered is whether they have allowed the client all that it asks for.
@@ -52,13 +54,17 @@ type facts struct {
 // next decides and does no I/O: the prompt, session and consent matrix is one table
 // test. Approval is not among its facts: who approves gets the code at once.
 func next(f flow, k facts) (step, *oauth.Error) {
-	needLogin := !k.signedIn || !k.fresh && (f.PromptLogin || tooOld(f, k))
+	needLogin := !k.signedIn || !k.fresh && (f.PromptLogin || tooOld(f, k) || k.other)
 	needConsent := mustAsk(f, k)
 	switch {
 	case needLogin && f.PromptNone: // OpenID Connect Core 1.0 section 3.1.2.6
 		return 0, oauth.Errorf(oauth.LoginRequired, "the person must sign in")
 	case needLogin:
 		return stepLogin, nil
+	case k.other:
+		// OpenID Connect Core 1.0 section 3.1.2.1: an error, once somebody else has
+		// signed in than the id_token_hint is of.
+		return 0, oauth.Errorf(oauth.LoginRequired, "the person is not the one of the id_token_hint")
 	case !k.admitted && f.PromptNone: // RFC 6749 section 4.1.2.1
 		return 0, errNotAdmitted
 	case !k.admitted:
@@ -163,7 +169,7 @@ func (s *Server) decide(r *request, v visit, who *visitor) (step, error) {
 		}
 		k = facts{
 			now: r.now, signedIn: true, authTime: who.AuthTime,
-			fresh: who.session == v.flow.Session, covered: covered,
+			fresh: who.session == v.flow.Session, other: v.expectsOther(who), covered: covered,
 			admitted: v.client.Admits(who.person), native: v.native(), consent: v.client.Consent(),
 		}
 	}
@@ -177,6 +183,12 @@ func (s *Server) decide(r *request, v visit, who *visitor) (step, error) {
 		return 0, v.refuse(problem)
 	}
 	return do, nil
+}
+
+// expectsOther reports whether the client has said, by an ID token, that it expects
+// somebody else.
+func (v visit) expectsOther(who *visitor) bool {
+	return v.flow.Expected != "" && v.flow.Expected != who.Subject
 }
 
 // native reports whether another program could pose as the client. A secret proves

@@ -24,6 +24,7 @@ func TestNext(t *testing.T) {
 	// as is k for a client of a consent mode, and off for one that is for others.
 	as := func(mode string, k facts) facts { k.consent = mode; return k }
 	native := func(k facts) facts { k.native = true; return k }
+	other := func(k facts) facts { k.other = true; return k }
 	off := func(k facts) facts { k.admitted = false; return k }
 	const always, once, never = registration.ConsentAlways, registration.ConsentOnce, registration.ConsentNever
 
@@ -74,6 +75,17 @@ func TestNext(t *testing.T) {
 		"max_age 0, known":              {flow{MaxAge: age(0)}, known, "login"},
 		"max_age 0, elsewhere just now": {flow{MaxAge: age(0)}, facts{now: now, signedIn: true, admitted: true, authTime: now, covered: true}, "login"},
 		"max_age 0, just now":           {flow{MaxAge: age(0)}, justNow, "issue"},
+
+		"other, known":           {flow{}, other(known), "login"},
+		"other, just now":        {flow{}, other(justNow), "login_required"},
+		"other, undecided":       {flow{}, other(undecided), "login"},
+		"other, none":            {flow{PromptNone: true}, other(known), "login_required"},
+		"other, none, nobody":    {flow{PromptNone: true}, nobody, "login_required"},
+		"other, login":           {flow{PromptLogin: true}, other(known), "login"},
+		"other, login, just now": {flow{PromptLogin: true}, other(justNow), "login_required"},
+		"other, consent":         {flow{PromptConsent: true}, other(known), "login"},
+		"other, off":             {flow{}, off(other(known)), "login"},
+		"other, off, just now":   {flow{}, off(other(justNow)), "login_required"},
 
 		"Once, undecided": {flow{}, as(once, undecided), "consent"},
 		"Once, known":     {flow{}, as(once, known), "issue"},

@@ -37,6 +37,8 @@ type flow struct {
 	Nonce     string `json:"n,omitempty"`
 	Challenge string `json:"ch,omitempty"`
 	Hint      string `json:"h,omitempty"`
+	// Expected is whose ID token the client sent as a hint.
+	Expected string `json:"x,omitempty"`
 	// MaxAge is in seconds; nil means none.
 	MaxAge        *int64    `json:"ma,omitempty"`
 	PromptNone    bool      `json:"pn,omitempty"`
@@ -85,10 +87,21 @@ func (r *request) goTo(w http.ResponseWriter, path string, v visit) error {
 	return nil
 }
 
-// openVisit takes up a flow that comes back to one of our pages. What it names is
-// looked up again: the registration may have changed since, and only a fresh
-// comparison makes a RedirectURI.
+// openVisit takes up a flow that comes back to one of our pages.
 func (s *Server) openVisit(r *request, sealed string) (visit, error) {
+	return s.open(r, sealed, r.isBrowser)
+}
+
+// openPosted takes up a flow that no page of ours has seen: nobody could tell yet
+// which browser it began in, and it is worth no more than the request that it is of.
+func (s *Server) openPosted(r *request, sealed string) (visit, error) {
+	return s.open(r, sealed, func(bound string) bool { return bound == "" || r.isBrowser(bound) })
+}
+
+// open takes up a flow that may go on in this browser, by what it is bound to. What it
+// names is looked up again: the registration may have changed since, and only a fresh
+// comparison makes a RedirectURI.
+func (s *Server) open(r *request, sealed string, here func(bound string) bool) (visit, error) {
 	var f flow
 	switch err := r.issuer.Box.Open(seal.Flow, sealed, &f); {
 	case errors.Is(err, seal.ErrInvalid):
@@ -103,7 +116,7 @@ func (s *Server) openVisit(r *request, sealed string) (visit, error) {
 		return visit{}, s.gone()
 	}
 	r.client = client
-	if !r.isBrowser(f.Browser) {
+	if !here(f.Browser) {
 		return visit{}, otherBrowser(client.DisplayName())
 	}
 	to, ok := client.Redirect(f.RedirectURI)

@@ -35,6 +35,9 @@ func (s *Server) loginPage(w http.ResponseWriter, r *request) error {
 	if page.Username == "" && v.flow.PromptLogin {
 		page.Username = who.person.Username
 	}
+	if v.expectsOther(who) {
+		page.Other = who.person.Username
+	}
 	do, err := s.decide(r, v, who)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 // Paths, below the issuer's, of what registration.Endpoints does not name.
 const (
+	pathContinue = "/continue"
 	pathLogin    = "/login"
 	pathConsent  = "/consent"
 	pathDenied   = "/denied"
@@ -46,6 +47,7 @@ func (s *Server) table() routes {
 	page, client := s.pages.in, s.clients.in
 	t.add("GET "+registration.PathAuthorize, s.browser, page(s.authorize))      // errors become a page or a 303
 	t.add("POST "+registration.PathAuthorize, s.browser, page(s.authorizePost)) // comes from other origins
+	t.add("GET "+pathContinue, s.browser, page(s.authorizeOn))
 	t.add("GET "+pathLogin, s.browser, page(s.loginPage))
 	t.add("POST "+pathLogin, s.form, page(s.loginPost)) // form is browser, for our own pages' forms only
 	t.add("GET "+pathConsent, s.browser, page(s.consentPage))

@@ -76,7 +76,7 @@ func TestRoutes_Host(t *testing.T) {
 func TestRoutes_Methods(t *testing.T) {
 	w := newWorld(t)
 	for path, allow := range map[string]string{
-		"/authorize": "GET, POST", "/login": "GET, POST", "/consent": "GET, POST", "/denied": "GET, POST",
+		"/authorize": "GET, POST", "/login": "GET, POST", "/consent": "GET, POST", "/denied": "GET, POST", "/continue": "GET",
 		"/end_session": "GET, POST", "/signout": "GET, POST", "/token": "OPTIONS, POST",
 		"/introspect": "POST", "/revoke": "OPTIONS, POST",
 		"/userinfo": "GET, OPTIONS, POST", "/jwks": "GET", "/.well-known/openid-configuration": "GET",

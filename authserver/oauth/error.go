@@ -33,10 +33,11 @@ const (
 	InsufficientScope Code = "insufficient_scope"
 
 	// OpenID Connect Core 1.0 section 3.1.2.6.
-	LoginRequired          Code = "login_required"
-	ConsentRequired        Code = "consent_required"
-	RequestNotSupported    Code = "request_not_supported"
-	RequestURINotSupported Code = "request_uri_not_supported"
+	LoginRequired            Code = "login_required"
+	ConsentRequired          Code = "consent_required"
+	RequestNotSupported      Code = "request_not_supported"
+	RequestURINotSupported   Code = "request_uri_not_supported"
+	RegistrationNotSupported Code = "registration_not_supported"
 )
 
 // Status is the HTTP status of a JSON error response.

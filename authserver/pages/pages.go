@@ -60,6 +60,9 @@ type Login struct {
 	Username string
 	// Failed is whether an attempt was just refused.
 	Failed bool
+	// Other is who is signed in already, where the app expects somebody else; it may be
+	// empty.
+	Other string
 	// Current is who is signed in already, and CurrentURL the way on as them. Both
 	// may be empty.
 	Current, CurrentURL string

@@ -19,8 +19,8 @@ const evil = `"><script>alert(1)</script><a href="javascript:alert(1)">`
 func TestWrite_Escapes(t *testing.T) {
 	for name, c := range map[string]struct{ calm, hostile Page }{
 		"login": {
-			Login{Base{"n"}, "c", "/a", "f", "u", true, "c", "/u"},
-			Login{Base{evil}, evil, evil, evil, evil, true, evil, "javascript:alert(1)"},
+			Login{Base{"n"}, "c", "/a", "f", "u", true, "o", "c", "/u"},
+			Login{Base{evil}, evil, evil, evil, evil, true, evil, evil, "javascript:alert(1)"},
 		},
 		"consent": {
 			Consent{Base{"n"}, "c", "n", []string{"s"}, Destination{"h", "s", true}, "u", "p", "/a", "f", "/s", "/l", "/h", "/p", "/t"},
