@@ -270,8 +270,9 @@ func (r *clientReconciler) readSecret(ctx context.Context, s *clientScope) error
 // next secret to it, conditional on the version that was read here; if that came after
 // the publication, the app would mount what nobody accepts. The touch makes such a
 // write, and a deletion, conflict; and a create finds the Secret. So the secret that was
-// read stays, and rule 4 of the rotation in test/model/README.md holds for it like for any other. If the
-// manager dies now, the next one finds a Secret of its own, and the same secret in it.
+// read stays, and rule 4 of the rotation in test/model/README.md holds for it like for
+// any other. If the manager dies now, the next one finds a Secret of its own, and the
+// same secret in it.
 func (r *clientReconciler) takeOver(ctx context.Context, s *clientScope, old *corev1.Secret) error {
 	if old.DeletionTimestamp != nil {
 		r.follow(s, client.ObjectKeyFromObject(old))

@@ -27,8 +27,13 @@ var (
 )
 
 // Skew is by how much the clocks of two replicas, and of a store, may differ. A
-// tombstone stays for that much longer than its code.
+// tombstone stays for that much longer than its code, and for Late.
 const Skew = 30 * time.Second
+
+// Late is for how long after its code was found alive a redemption may still take
+// effect: far more than any verb may take, and what a network and a database add that
+// go on with what was given up.
+const Late = time.Minute
 
 // Session is a person's signed-in browser.
 type Session struct {
@@ -104,8 +109,8 @@ type Store interface {
 	// is ErrSpent as well for a code of which the store cannot know that it was not
 	// redeemed: one issued before a store that forgets was started, and, in every
 	// store, one whose CodeExpiresAt has come since the caller looked, because by then
-	// the tombstone may have been swept. A sweep is later than CodeExpiresAt by as much
-	// as the clocks of two replicas may differ.
+	// the tombstone may have been swept. A sweep is later than CodeExpiresAt by Skew and
+	// Late.
 	Redeem(ctx context.Context, g Grant) error
 	// Grant returns the grant, ErrRevoked, or ErrNotFound.
 	Grant(ctx context.Context, issuer, id string) (Grant, error)
@@ -136,8 +141,8 @@ type Sweeper interface {
 	// Sweep forgets a page of what is over, tombstones included: no more than about
 	// page records of each kind, in one bounded step. It returns how many of each kind
 	// went, and whether there may be more. Nothing goes before it has been over for
-	// Skew, and no tombstone before its code has; where all has been swept, nothing is
-	// left that has been over for two hours. Any number of callers may sweep at a time;
+	// Skew, and no grant, revoked or not, before its code has for Late as well; where
+	// all has been swept, nothing is left that has been over for two hours. Any number of callers may sweep at a time;
 	// it is only wasteful.
 	Sweep(ctx context.Context, page int) (Swept, error)
 }

@@ -77,7 +77,7 @@ func TestHand_DeleteYoungGrant(t *testing.T) {
 	c.pass(time.Minute + store.Skew)
 	wantSwept(t, s, 100, store.Swept{})
 	wantError(t, "Redeem of a code that is over", other.Redeem(t.Context(), grant(newClock(), "code")), store.ErrSpent)
-	c.pass(lateness + time.Minute)
+	c.pass(store.Late + time.Minute)
 	wantSwept(t, s, 100, store.Swept{Grants: 1})
 	_, err = other.Grant(t.Context(), issuer, "code")
 	wantError(t, "Grant, later", err, store.ErrNotFound)

@@ -17,7 +17,7 @@ const (
 	// defaultTimeout is for one request: the API server answers in a few milliseconds,
 	// and one that needs seconds is better left alone.
 	defaultTimeout = 3 * time.Second
-	// maxTimeout keeps requests well within lateness.
+	// maxTimeout keeps requests well within store.Late.
 	maxTimeout = 20 * time.Second
 )
 

@@ -21,9 +21,6 @@ import (
 )
 
 const (
-	// lateness is for how long after it was sent a create may still take effect: far
-	// more than a request's timeout, and what etcd and a network take beyond that.
-	lateness = time.Minute
 	// settlers is how many grants are settled at a time: enough to keep up with as many
 	// logins as an API server takes, and few enough not to be in their way.
 	settlers = 2
@@ -48,7 +45,7 @@ func (s *Store) Sweep(ctx context.Context, page int) (store.Swept, error) {
 	page = max(page, 1)
 	now := s.now().Add(-store.Skew)
 	var swept store.Swept
-	settled, more, err := s.settleAll(ctx, minute(now.Add(-lateness)), page)
+	settled, more, err := s.settleAll(ctx, minute(now.Add(-store.Late)), page)
 	swept.Grants, swept.More = settled, more
 	if err != nil {
 		return swept, err

@@ -148,10 +148,11 @@ func newColumns(calls []*redeemCall) columns {
 		c.authTime, c.advancedAt = append(c.authTime, timeOrNull(g.AuthTime)), append(c.advancedAt, timeOrNull(g.AdvancedAt))
 		c.issuedAt, c.codeExpiresAt = append(c.issuedAt, g.IssuedAt), append(c.codeExpiresAt, g.CodeExpiresAt)
 		c.expiresAt = append(c.expiresAt, g.ExpiresAt)
-		// A row is there for as long as its grant lives or its code could be presented.
+		// A row is there for as long as its grant lives or its code may be redeemed, be it
+		// by a statement that is late.
 		ends := g.ExpiresAt
-		if g.CodeExpiresAt.After(ends) {
-			ends = g.CodeExpiresAt
+		if late := g.CodeExpiresAt.Add(store.Late); late.After(ends) {
+			ends = late
 		}
 		c.endsAt = append(c.endsAt, ends)
 	}

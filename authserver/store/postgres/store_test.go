@@ -73,7 +73,19 @@ func (d *databases) backend() storetest.Backend {
 			return d.open(t, d.get(old), clock)
 		},
 		DeleteByHand: func(t testing.TB, s store.Store, issuer, id string) error {
-			return d.get(s).Exec(t.Context(), fmt.Sprintf("UPDATE clientele_grants SET revoked = true WHERE issuer = '%s' AND id = '%s'", issuer, id))
+			sql := fmt.Sprintf("UPDATE clientele_grants SET revoked = true WHERE issuer = '%s' AND id = '%s'", issuer, id)
+			for {
+				if err := d.get(s).Exec(t.Context(), sql); !conflict(err) {
+					return err
+				}
+			}
+		},
+		Count: func(t testing.TB, s store.Store) (n int) {
+			err := s.(*Store).pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM clientele_grants) + (SELECT count(*) FROM clientele_sessions)").Scan(&n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
 		},
 		Durable: true,
 		Steps:   2000,

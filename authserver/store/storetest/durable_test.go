@@ -288,6 +288,11 @@ var shelfSabotages = []struct {
 			maps.DeleteFunc(b.grants, func(_ name, g *kept) bool { return g.revoked && !clock.Now().Before(g.CodeExpiresAt) })
 		})
 	}},
+	{"a sweep forgets those who are late", []string{"Sweep/TombstoneStays"}, false, func(b *brokenShelf, clock *storetest.Clock) {
+		b.sweeping(func() {
+			maps.DeleteFunc(b.grants, func(_ name, g *kept) bool { return g.revoked && !clock.Now().Before(g.CodeExpiresAt.Add(store.Skew)) })
+		})
+	}},
 	{"a sweep takes what is spent and short", []string{"Sweep/TombstoneStays"}, true, func(b *brokenShelf, clock *storetest.Clock) {
 		b.sweeping(func() {
 			maps.DeleteFunc(b.grants, func(_ name, g *kept) bool { return !clock.Now().Before(g.ExpiresAt.Add(store.Skew)) })

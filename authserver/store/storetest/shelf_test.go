@@ -220,7 +220,7 @@ func (s *shelf) sweep(page int, at time.Time) store.Swept {
 		return true
 	})
 	maps.DeleteFunc(s.grants, func(_ name, g *kept) bool {
-		if at.Before(g.ExpiresAt) && !g.revoked || at.Before(g.CodeExpiresAt) || swept.Grants == page {
+		if at.Before(g.ExpiresAt) && !g.revoked || at.Before(g.CodeExpiresAt.Add(store.Late)) || swept.Grants == page {
 			return false
 		}
 		swept.Grants++

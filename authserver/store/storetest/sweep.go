@@ -159,7 +159,7 @@ func sweepAhead(ctx context.Context, f *fixture) error {
 }
 
 // sweepTombstone is the hazard of a tombstone that is swept by a clock that is ahead,
-// while another replica still takes its code.
+// while another replica still takes its code, or has taken it and is late.
 func sweepTombstone(ctx context.Context, f *fixture) error {
 	short := f.grant("short")
 	short.ExpiresAt = short.IssuedAt.Add(time.Second)
@@ -172,7 +172,7 @@ func sweepTombstone(ctx context.Context, f *fixture) error {
 		errs = append(errs, err, f.deleteByHand(issuer, g.ID))
 		ended = append(ended, g)
 	}
-	for _, at := range []time.Time{g.IssuedAt, short.ExpiresAt.Add(store.Skew), g.CodeExpiresAt.Add(store.Skew - justNot)} {
+	for _, at := range []time.Time{g.IssuedAt, short.ExpiresAt.Add(store.Skew), g.CodeExpiresAt.Add(store.Skew + store.Late - justNot)} {
 		f.clock.Set(at)
 		_, err := f.sweepAll(ctx)
 		f.clock.Set(g.CodeExpiresAt.Add(-justNot))
