@@ -111,6 +111,7 @@ type OAuthSessionSpec struct {
 // +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.spec.issuedAt`
 // +kubebuilder:printcolumn:name="Last Used",type=date,JSONPath=`.status.lastUsed`
 // +kubebuilder:printcolumn:name="Until",type=string,JSONPath=`.spec.expiresAt`
+// +kubebuilder:printcolumn:name="Revoked",type=date,JSONPath=`.metadata.deletionTimestamp`
 // +kubebuilder:printcolumn:name="Server",type=string,priority=1,JSONPath=`.spec.authorizationServer`
 // +kubebuilder:printcolumn:name="Provider",type=string,priority=1,JSONPath=`.spec.identityProvider`
 // +kubebuilder:printcolumn:name="Refreshes",type=integer,priority=1,JSONPath=`.status.refreshes`
