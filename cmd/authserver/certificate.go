@@ -76,7 +76,7 @@ func (c *certificate) reload() {
 		expected := c.current == nil && errors.Is(err, fs.ErrNotExist)
 		if c.problem != err.Error() && !expected {
 			c.problem = err.Error()
-			c.log.Error("Reading the certificate", "cause", err)
+			c.log.Error("Reading the certificate failed", "err", err)
 		}
 		return
 	}

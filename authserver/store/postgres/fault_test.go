@@ -75,13 +75,10 @@ func TestStore_DatabaseComesAndGoes(t *testing.T) {
 	}
 	s := openOn(t, db.URI, nil)
 	failsEverywhere(t, s, "before the database is there")
-	if s.Ready() == nil {
-		t.Error("Ready = nil before the database is there")
-	}
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, s.Ready)
+	eventually(t, s.schema.state)
 	redeemed(t, s, "kept", "advanced", "revoked")
 	_, err := s.Advance(t.Context(), "default", "advanced", 0, time.Now())
 	if err := errors.Join(err, s.Revoke(t.Context(), "default", "revoked"), server.Kill()); err != nil {

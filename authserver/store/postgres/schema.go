@@ -87,6 +87,8 @@ func newSchema(want migrations, pool *pgxpool.Pool, log *slog.Logger) *schema {
 	return &schema{want: want, pool: pool, log: log, told: make(chan struct{}), err: errNotReached}
 }
 
+// state says why all verbs fail, or nil: that the database was reached once and has
+// the schema that the Store needs.
 func (s *schema) state() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +140,7 @@ func (s *schema) tell(err error) {
 	case err == nil:
 		s.log.Info("Using the database", "schema", len(s.want))
 	case before == nil || before.Error() != err.Error():
-		s.log.Warn("Waiting for the database", "error", err)
+		s.log.Warn("Waiting for the database", "err", err)
 	}
 }
 

@@ -68,7 +68,7 @@ func TestSchema_AllAtOnce(t *testing.T) {
 	for i := range 8 {
 		s := openSchema(t, db, [...]migrations{currentSchema, nextSchema(1)}[i%2])
 		all.Go(func() {
-			eventually(t, s.Ready)
+			eventually(t, s.schema.state)
 			if _, err := s.Sweep(t.Context(), 10); err != nil {
 				t.Error(err)
 			}

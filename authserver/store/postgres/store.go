@@ -98,10 +98,6 @@ func open(c Config, want migrations) (*Store, error) {
 	return s, nil
 }
 
-// Ready says why all verbs fail, or nil: that the database was reached once and has
-// the schema that the Store needs.
-func (s *Store) Ready() error { return s.schema.state() }
-
 // Close ends all connections, once the verbs that have begun are done. Nobody calls
 // one any more.
 func (s *Store) Close() {

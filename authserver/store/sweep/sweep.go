@@ -113,7 +113,7 @@ func (r *Runner) sweep(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return nil // told to stop: what is left is somebody else's
 	case err != nil:
-		r.Log.Warn("Sweeping what is over", append(attrs, "cause", err)...)
+		r.Log.Warn("Sweeping what is over failed", append(attrs, "err", err)...)
 		return err
 	}
 	r.metrics.done(took, time.Now())
