@@ -29,7 +29,9 @@ type record struct {
 
 type grantKey struct{ issuer, id string }
 
-func (r *record) key() grantKey { return grantKey{r.Issuer, r.ID} }
+func (r *record) key() grantKey { return keyOf(r.Grant) }
+
+func keyOf(g store.Grant) grantKey { return grantKey{g.Issuer, g.ID} }
 
 const grantColumns = `g.issuer, g.id, g.client_id, g.client_uid, g.subject, g.provider, g.person_id, g.scopes, g.auth_time,
 	g.counter, g.advanced_at, g.issued_at, g.code_expires_at, g.expires_at, g.revoked, g.attempt`

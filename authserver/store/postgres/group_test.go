@@ -7,8 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/clientele-dev/clientele/authserver/store"
 	"github.com/clientele-dev/clientele/authserver/store/storetest"
@@ -177,5 +180,30 @@ func TestAdvance_CallerLeaves(t *testing.T) {
 	}
 	if got := s.pool.Stat().NewConnsCount(); got != connects {
 		t.Errorf("%d connections were made, want none after the first %d", got, connects)
+	}
+}
+
+// Two statements, as of two replicas, with the same codes in contrary order: neither
+// waits for the other while that one waits for it, which would cost everybody in both
+// of them a second, as often as somebody likes.
+func TestRedeem_BatchesDoNotDeadlock(t *testing.T) {
+	db := postgres.Shared(t).NewDatabase(t)
+	stores := []*Store{ready(t, db.URI, nil), ready(t, db.URI, nil)}
+	for round := range 5 {
+		var there, back []store.Grant
+		for i := range batchSize {
+			there = append(there, grantOf(fmt.Sprintf("%d %03d", round, i), time.Now()))
+			back = append(back, grantOf(fmt.Sprintf("%d %03d", round, batchSize-1-i), time.Now()))
+		}
+		var all sync.WaitGroup
+		for i, calls := range [][]*redeemCall{callsOf[store.Grant, struct{}](t, there...), callsOf[store.Grant, struct{}](t, back...)} {
+			all.Go(func() { stores[i].sendRedeems(calls) })
+		}
+		all.Wait()
+	}
+	for i, s := range stores {
+		if n := testutil.ToFloat64(s.metrics.resent.WithLabelValues("conflict")); n > 0 {
+			t.Errorf("store %d has sent %v statements again, want none", i, n)
+		}
 	}
 }

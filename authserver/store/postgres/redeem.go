@@ -48,7 +48,8 @@ func scopeTokens(scopes []string) error {
 }
 
 // sendRedeems inserts a batch in one statement. Of several with the same code the
-// first one wins.
+// first one wins. They are sorted by name: two statements that want the same codes, as
+// of two replicas, must not wait for each other.
 func (s *Store) sendRedeems(calls []*redeemCall) {
 	calls = s.inTime(calls)
 	if len(calls) == 0 {
@@ -57,6 +58,7 @@ func (s *Store) sendRedeems(calls []*redeemCall) {
 	s.metrics.batches.WithLabelValues("redeem").Observe(float64(len(calls)))
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
+	slices.SortStableFunc(calls, func(a, b *redeemCall) int { return compareKeys(keyOf(a.request), keyOf(b.request)) })
 	attempts := make([]string, len(calls))
 	for i := range attempts {
 		attempts[i] = rand.Text()
@@ -164,7 +166,7 @@ func (s *Store) resolveRedeems(calls []*redeemCall, attempts []string, why error
 	s.metrics.unanswered.Add(float64(len(calls)))
 	var keys []grantKey
 	for _, c := range calls {
-		keys = append(keys, grantKey{c.request.Issuer, c.request.ID})
+		keys = append(keys, keyOf(c.request))
 	}
 	found, err := s.readGrants(keys)
 	if err != nil {
