@@ -55,7 +55,7 @@ func (l *line) setCut(cut bool) {
 	}
 }
 
-// delay makes what the replica sends arrive later, by up to most.
+// delay makes what the replica sends arrive later, by at least half of most.
 func (l *line) delay(most time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,7 +68,7 @@ func (l *line) lateness() time.Duration {
 	if l.most == 0 {
 		return 0
 	}
-	return rand.N(l.most)
+	return l.most/2 + rand.N(l.most/2)
 }
 
 func (l *line) accept(all *sync.WaitGroup) {

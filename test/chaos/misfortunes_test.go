@@ -26,8 +26,8 @@ type misfortune struct {
 func everywhere(needsAPI bool) []misfortune {
 	return []misfortune{
 		{"replica killed", false, killReplica},
-		{"replica killed", false, killReplica},
 		{"replica updated", false, updateReplica},
+		{"busy replica updated", true, updateBusyReplica},
 		{"API server killed", needsAPI, killAPIServer},
 		{"connections cut", true, cutConnections},
 		{"writes delayed", true, delayWrites},
@@ -118,7 +118,31 @@ func updateReplica(w *world, random *rand.Rand) error {
 	if err := w.join(); err != nil {
 		return err
 	}
-	return w.choose(random).stop()
+	r := w.choose(random)
+	if err := r.tell(); err != nil {
+		return err
+	}
+	return r.leave()
+}
+
+// updateBusyReplica does so with one whose writes take longer than the balancer is given
+// to take notice: what it has accepted by then, it answers.
+func updateBusyReplica(w *world, random *rand.Rand) error {
+	if err := w.join(); err != nil {
+		return err
+	}
+	r := w.choose(random)
+	late := func(most time.Duration) {
+		for _, l := range r.lines {
+			l.delay(most)
+		}
+	}
+	late(2 * shutdownDelay)
+	if err := errors.Join(w.last(shutdownDelay/2), r.tell(), w.last(shutdownDelay)); err != nil {
+		return err
+	}
+	late(0) // for those that follow
+	return r.leave()
 }
 
 // killAPIServer ends the API server in the middle of what it does. etcd keeps what was

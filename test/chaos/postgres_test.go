@@ -42,7 +42,7 @@ func (p *tables) args(w *world, replica string) ([]string, []*line) {
 	}
 	q := uri.Query()
 	// A test's own directory may have too long a name for a socket.
-	dir, err := os.MkdirTemp("/tmp", "line-*") //nolint:usetesting // that is why
+	dir, err := os.MkdirTemp("/tmp", "line-*")
 	if err != nil {
 		w.t.Fatal(err)
 	}

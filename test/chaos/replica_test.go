@@ -100,11 +100,11 @@ func (r *replica) kill() {
 	<-r.ended
 }
 
-// stop asks the process to end, and returns when it has.
-func (r *replica) stop() error {
-	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
+// tell asks the process to end.
+func (r *replica) tell() error { return r.cmd.Process.Signal(syscall.SIGTERM) }
+
+// leave returns when the process has ended in order.
+func (r *replica) leave() error {
 	select {
 	case <-r.ended:
 		if r.err != nil {

@@ -47,7 +47,7 @@ const (
 	// sessionCache is the replicas' --session-cache.
 	sessionCache = 2 * time.Second
 	// shutdownDelay is for the balancer to take notice.
-	shutdownDelay = 1500 * time.Millisecond
+	shutdownDelay = 1200 * time.Millisecond
 	// recovery is how soon after a misfortune everything works again.
 	recovery = 15 * time.Second
 	// patience is for a machine that does much else.
@@ -137,7 +137,7 @@ var build = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(binaries, "authserver")
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/authserver") //nolint:noctx // it ends by itself
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/authserver")
 	cmd.Dir = apiserver.Root()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return path, fmt.Errorf("build: %w: %s", err, out)
