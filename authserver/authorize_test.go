@@ -4,11 +4,13 @@
 package authserver
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/clientele-dev/clientele/internal/registration"
 )
@@ -397,6 +399,8 @@ func TestAuthorize_TooLargeToTravel(t *testing.T) {
 
 func FuzzParseAuthorize(f *testing.F) {
 	f.Add(validRequest().Encode())
+	f.Add(formPost().Encode())
+	f.Add("response_mode=form_post&state=%0d%0a%00&scope=openid&response_type=code")
 	f.Add("prompt=none&max_age=0&scope=openid&response_type=code")
 	f.Add("state=%00%ff&state=2&code_challenge=x&request=1&request_uri=2&response_mode=query")
 	client := clientOf(f, clientRecord("wiki", nil))
@@ -409,6 +413,12 @@ func FuzzParseAuthorize(f *testing.F) {
 		got, problem := parseAuthorize(&params{values: v}, client, to)
 		if len(got.State) > maxState {
 			t.Errorf("a state of %d bytes", len(got.State))
+		}
+		if got.Post && (!utf8.Valid(got.State) || bytes.ContainsAny(got.State, "\x00\r\n")) {
+			t.Errorf("a form with the state %q", got.State)
+		}
+		if got.Post != (v.Get("response_mode") == "form_post" && len(v["response_mode"]) == 1) {
+			t.Errorf("response_mode %q became %t", v["response_mode"], got.Post)
 		}
 		if problem != nil {
 			if !descriptionChars.MatchString(problem.Description) {

@@ -46,21 +46,28 @@ func newSite(t *testing.T, program string, change func(*registration.Client)) si
 	if change != nil {
 		change(&client)
 	}
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
-	s.issuer = "http://localhost:" + strconv.Itoa(server.Listener.Addr().(*net.TCPAddr).Port)
-	var err error
-	handler, err = inprocess.New(inprocess.Options{
-		Issuer: s.issuer, DisplayName: "Example Works", Clients: []registration.Client{client},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.issuer = serveIssuer(t, client)
 	startApp(t, program, s, map[string]string{
 		"client_id": client.ClientID, "client_secret": secret.Reveal(), "issuer": s.issuer, "jwks_uri": s.issuer + registration.PathJWKS,
 	})
 	return s
+}
+
+// serveIssuer starts the server, with one client, and returns its issuer.
+func serveIssuer(t *testing.T, client registration.Client) string {
+	t.Helper()
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	issuer := "http://localhost:" + strconv.Itoa(server.Listener.Addr().(*net.TCPAddr).Port)
+	var err error
+	handler, err = inprocess.New(inprocess.Options{
+		Issuer: issuer, DisplayName: "Example Works", Clients: []registration.Client{client},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return issuer
 }
 
 // freePort is a port that nobody listens on.
