@@ -26,7 +26,7 @@ func newMetrics(pool *pgxpool.Pool, to prometheus.Registerer) (*metrics, error) 
 		}, []string{"verb"}),
 		resent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clientele_postgres_resent_total",
-			Help: "Statements that were sent again, by reason: conflict (the database had undone them because of others) or connection (it had died, and they do no harm twice).",
+			Help: "Statements that were sent again, by reason: conflict (the database had undone them because of others) or connection (it had died before they were sent, or they do no harm twice).",
 		}, []string{"reason"}),
 		unanswered: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "clientele_postgres_unanswered_writes_total",
