@@ -40,11 +40,14 @@ type Session struct {
 	// ID is a random name; the browser holds it sealed.
 	ID string
 	// Issuer is the AuthorizationServer's name.
-	Issuer   string
-	Subject  string
+	Issuer string
+	// Subject is the person's sub (OpenID Connect Core 1.0 section 2).
+	Subject string
+	// Provider is the name of the identity provider that knows the person.
 	Provider string
 	// PersonID is the provider's name for the person.
-	PersonID  string
+	PersonID string
+	// AuthTime is when the person signed in.
 	AuthTime  time.Time
 	ExpiresAt time.Time
 }
@@ -52,17 +55,21 @@ type Session struct {
 // Grant is what one redeemed authorization code started.
 type Grant struct {
 	// ID is the code's id.
-	ID     string
+	ID string
+	// Issuer is the AuthorizationServer's name.
 	Issuer string
 	// ClientID and ClientUID are the client's at the time of the request. A client
 	// that was deleted and created anew has another UID.
 	ClientID  string
 	ClientUID string
-	Subject   string
-	Provider  string
-	PersonID  string
-	Scopes    []string
-	AuthTime  time.Time
+	// Subject, Provider, PersonID and AuthTime are those of the session in which the
+	// person approved.
+	Subject  string
+	Provider string
+	PersonID string
+	AuthTime time.Time
+	// Scopes are what the client may have.
+	Scopes []string
 	// Counter numbers the refresh token that is valid now: 0 for the first one.
 	Counter int
 	// AdvancedAt is when Counter last changed, or when the code was redeemed.
@@ -79,14 +86,16 @@ type Grant struct {
 // Consent is what a person has allowed a client to have. Issuer, Subject and ClientID
 // are its name; Provider and PersonID tell an administrator who that is.
 type Consent struct {
-	Issuer    string
-	Subject   string
-	Provider  string
-	PersonID  string
-	ClientID  string
+	Issuer   string
+	Subject  string
+	Provider string
+	PersonID string
+	ClientID string
+	// ClientUID is that of the client as it was allowed: callers compare it.
 	ClientUID string
 	Scopes    []string
-	GivenAt   time.Time
+	// GivenAt is when the person last allowed something.
+	GivenAt time.Time
 }
 
 // Store keeps sessions, grants and consents. All methods may be called
