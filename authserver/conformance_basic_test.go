@@ -83,7 +83,7 @@ var basicModules = map[string]func(*relyingParty){
 	"oidcc-ensure-request-with-valid-pkce-succeeds":             withPKCE,
 	"oidcc-ensure-request-without-nonce-succeeds-for-code-flow": func(p *relyingParty) { p.happy("nonce", "") },
 	"oidcc-ensure-request-with-unknown-parameter-succeeds":      func(p *relyingParty) { p.happy("extra", "foobar") },
-	"oidcc-ensure-request-with-acr-values-succeeds":             func(p *relyingParty) { p.happy("acr_values", "1 2") },
+	"oidcc-ensure-request-with-acr-values-succeeds":             acrValuesRequested,
 	"oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported": func(p *relyingParty) {
 		p.refused(p.visit("request_uri", "https://one.example.com/request.jwt"), "request_uri_not_supported")
 	},
@@ -152,6 +152,21 @@ func (p *relyingParty) releases(scope string, claims ...string) {
 	}
 	if len(a.JSON) != len(claims)+1 {
 		p.t.Errorf("got %s", a.body)
+	}
+}
+
+// acrValuesRequested: the suite asks for a value of the metadata, or else for "1 2".
+func acrValuesRequested(p *relyingParty) {
+	a := p.call(p.request(http.MethodGet, mainIssuer+"/.well-known/openid-configuration", "")).ok()
+	offered, _ := a.JSON["acr_values_supported"].([]any)
+	if len(offered) != 1 {
+		p.t.Fatalf("acr_values_supported is %v", offered)
+	}
+	for _, asked := range []string{offered[0].(string), "1 2"} { // the latter is voluntary: Core section 3.1.2.1
+		claims := p.happy("acr_values", asked).claims("id_token")
+		if amr, _ := claims["amr"].([]any); claims["acr"] != offered[0] || !slices.Equal(amr, []any{"pwd"}) {
+			p.t.Errorf("acr_values %q: acr is %v, amr %v", asked, claims["acr"], claims["amr"])
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ type metadata struct {
 	IntrospectAuthMethods []string     `json:"introspection_endpoint_auth_methods_supported"`
 	RevokeAuthMethods     []string     `json:"revocation_endpoint_auth_methods_supported"`
 	Claims                []string     `json:"claims_supported"`
+	ACRValues             []string     `json:"acr_values_supported,omitempty"`
 	ChallengeMethods      []string     `json:"code_challenge_methods_supported"`
 	Prompts               []string     `json:"prompt_values_supported"`
 	// IssParameter is RFC 9207 section 3's.
@@ -85,13 +86,22 @@ func metadataOf(i *registry.Issuer) metadata {
 		IntrospectAuthMethods: secretMethods,
 		RevokeAuthMethods:     authMethods,
 		Claims: []string{
-			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash",
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash",
 			"name", "preferred_username", "email", "email_verified", "groups",
 		},
+		ACRValues:        acrValues(i),
 		ChallengeMethods: []string{"S256"},
 		Prompts:          []string{"none", "login", "consent", "select_account"},
 		IssParameter:     true,
 	}
+}
+
+// acrValues are what acr can be. Nothing is said while nobody can sign in.
+func acrValues(i *registry.Issuer) []string {
+	if i.Provider == nil {
+		return nil
+	}
+	return []string{i.Provider.Means().Class}
 }
 
 // metadataCache keeps the document of every issuer, by name, for as long as the

@@ -66,10 +66,15 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 	if i.scopes.Has(oauth.ScopeOpenID) {
 		// Claims in the ID token as well as at /userinfo: kube-apiserver and many
 		// in-cluster apps read them here alone.
+		//
+		// No session, code or grant records how the person signed in. The provider says
+		// it exactly: it has been looked up under the login's name just now, and has one
+		// way only.
+		means := r.issuer.Provider.Means()
 		answer.IDToken, err = r.issuer.Keys.SignID(i.client.IDTokenAlg(r.issuer), token.ID{
 			Subject: i.login.Subject, ClientID: i.client.ID(), Nonce: i.nonce,
 			IssuedAt: r.now, Expires: r.now.Add(life.IDToken), AuthTime: i.login.AuthTime,
-			AccessToken: access, Person: released,
+			Class: means.Class, Methods: means.Methods, AccessToken: access, Person: released,
 		})
 		if err != nil {
 			return nil, err

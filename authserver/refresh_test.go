@@ -4,6 +4,7 @@
 package authserver
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,11 @@ func TestRefresh_Rotation(t *testing.T) {
 	access, id := second.claims("access_token"), second.claims("id_token")
 	if access["auth_time"] != now-3600 || id["auth_time"] != now-3600 || id["iat"] != now {
 		t.Errorf("tokens say %v and %v", access, id)
+	}
+	for _, name := range []string{"acr", "amr"} {
+		if before := first.claims("id_token")[name]; before == nil || !reflect.DeepEqual(id[name], before) {
+			t.Errorf("%s is %v, and was %v", name, id[name], before)
+		}
 	}
 	if id["nonce"] != nil || id["sub"] != first.claims("id_token")["sub"] || id["at_hash"] == nil {
 		t.Errorf("ID token says %v", id)

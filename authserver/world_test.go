@@ -256,6 +256,8 @@ func (s *switchable) Authenticate(ctx context.Context, username string, password
 	return inner.Authenticate(ctx, username, password)
 }
 
+func (s *switchable) Means() identity.Means { return identity.Password() }
+
 func (s *switchable) Lookup(ctx context.Context, id string) (identity.Person, error) {
 	inner, err := s.get()
 	if err != nil {

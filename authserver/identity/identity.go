@@ -26,6 +26,26 @@ type Person struct {
 	Groups        []string
 }
 
+// Means are how a provider verifies logins: it has one way, and so whoever it knows
+// has signed in by it.
+type Means struct {
+	// Class is the acr of OpenID Connect Core 1.0 section 2: an absolute URI or a
+	// registered name.
+	Class string
+	// Methods are the amr, in the names of RFC 8176 section 2.
+	Methods []string
+}
+
+// Password are the means of who was asked for a password and nothing else. The class
+// is SAML's, which says just that: of a page that is reached by TLS. It promises
+// nothing of how a person was vouched for, as a level of ISO/IEC 29115 would.
+func Password() Means {
+	return Means{
+		Class:   "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
+		Methods: []string{"pwd"},
+	}
+}
+
 var (
 	// ErrRefused means that username and password do not belong together. It does
 	// not say which of the two is wrong.
@@ -43,6 +63,8 @@ type Provider interface {
 	Authenticate(ctx context.Context, username string, password credential.Secret) (Person, error)
 	// Lookup returns the person as they are now, or ErrUnknown.
 	Lookup(ctx context.Context, id string) (Person, error)
+	// Means returns how everybody was verified whom Lookup knows.
+	Means() Means
 }
 
 // Subject is the sub of a person: locally unique and never given to anybody else

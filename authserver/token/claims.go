@@ -49,6 +49,9 @@ type ID struct {
 	IssuedAt time.Time
 	Expires  time.Time
 	AuthTime time.Time
+	// Class is the acr and Methods are the amr; they may be empty.
+	Class   string
+	Methods []string
 	// AccessToken is the one issued beside it, for at_hash; it may be empty.
 	AccessToken string
 	Person      Person
@@ -68,6 +71,8 @@ type idClaims struct {
 
 	Nonce    string           `json:"nonce,omitempty"`
 	AuthTime *jwt.NumericDate `json:"auth_time"`
+	ACR      string           `json:"acr,omitempty"`
+	AMR      []string         `json:"amr,omitempty"`
 	AtHash   string           `json:"at_hash,omitempty"`
 	Person
 }
@@ -90,6 +95,8 @@ func (k *KeySet) SignID(alg string, i ID) (string, error) {
 		RegisteredClaims: k.registered(i.Subject, []string{i.ClientID}, "", i.IssuedAt, i.Expires),
 		Nonce:            i.Nonce,
 		AuthTime:         jwt.NewNumericDate(i.AuthTime),
+		ACR:              i.Class,
+		AMR:              i.Methods,
 		Person:           i.Person,
 	}
 	if i.AccessToken != "" {

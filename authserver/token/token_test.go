@@ -44,7 +44,7 @@ var (
 	}
 	id = ID{
 		Subject: "subject", ClientID: "docs.wiki", Nonce: "n-0S6_WzA2Mj", IssuedAt: now, Expires: now.Add(time.Hour),
-		AuthTime: now.Add(-time.Minute), Person: ann,
+		AuthTime: now.Add(-time.Minute), Class: "urn:class", Methods: []string{"pwd"}, Person: ann,
 	}
 )
 
@@ -281,7 +281,7 @@ func TestSignID_Claims(t *testing.T) {
 	k := keySet(t, 0)
 	full, bare := id, id
 	full.AccessToken = "access token"
-	bare.Nonce, bare.Person = "", Person{}
+	bare.Nonce, bare.Person, bare.Class, bare.Methods = "", Person{}, "", nil
 	sum := sha256.Sum256([]byte("access token"))
 	always := map[string]any{
 		"iss": issuer, "sub": "subject", "aud": []any{"docs.wiki"},
@@ -289,7 +289,7 @@ func TestSignID_Claims(t *testing.T) {
 	}
 	more := maps.Clone(always)
 	maps.Copy(more, map[string]any{
-		"nonce": id.Nonce, "at_hash": base64.RawURLEncoding.EncodeToString(sum[:16]),
+		"acr": "urn:class", "amr": []any{"pwd"}, "nonce": id.Nonce, "at_hash": base64.RawURLEncoding.EncodeToString(sum[:16]),
 		"name": "Ann Arbor", "preferred_username": "ann", "email": "ann@example.com", "email_verified": true,
 		"groups": []any{"staff", "admins"},
 	})

@@ -129,6 +129,9 @@ func (p *Provider) Lookup(_ context.Context, id string) (identity.Person, error)
 	return u.copy(), nil
 }
 
+// Means implements identity.Provider.
+func (*Provider) Means() identity.Means { return identity.Password() }
+
 func (u *user) copy() identity.Person {
 	out := u.person
 	out.Groups = slices.Clone(out.Groups)

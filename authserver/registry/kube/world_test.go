@@ -49,6 +49,8 @@ func (listed) Authenticate(context.Context, string, credential.Secret) (identity
 	return identity.Person{}, identity.ErrRefused
 }
 
+func (listed) Means() identity.Means { return identity.Password() }
+
 func (listed) Lookup(context.Context, string) (identity.Person, error) {
 	return identity.Person{}, identity.ErrUnknown
 }
