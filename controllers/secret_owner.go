@@ -51,15 +51,16 @@ func owningClient(o metav1.Object) *ownership {
 
 // orphaned reports whether a Secret is s.client's but for its ownerReference: backups
 // are restored without those, and so to a client that is not registered yet. Our label
-// says that we wrote it, and its client_id, if it has one, for which client: what was
-// copied from another one stays nobody's.
+// says that we wrote it, and its client_id for which client: what was copied from
+// another one stays nobody's. Only where templates replace the built-in keys there may
+// be none to go by.
 func orphaned(o *corev1.Secret, s *clientScope) bool {
 	if s.registered() || metav1.GetControllerOfNoCopy(o) != nil ||
 		o.Labels[registration.LabelRecord] != registration.RecordCredentials || o.Annotations[registration.AnnotationClient] != "" {
 		return false
 	}
 	id, has := o.Data[adoptableKey(s.client, "client_id")]
-	return !has || string(id) == s.want.ClientID
+	return has && string(id) == s.want.ClientID || !has && shapeOf(s.client).Replace
 }
 
 func refersToClient(owner metav1.OwnerReference) bool {

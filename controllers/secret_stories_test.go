@@ -396,8 +396,8 @@ var _ = Describe("The Secret of an earlier OAuthClient", func() {
 		Entry("with the policy Retain", v1alpha1.SecretSpec{DeletionPolicy: v1alpha1.SecretRetain}, false),
 	)
 
-	It("that was copied to another name is not taken for that one's", func(ctx context.Context) {
-		w, _ := readyWorld(ctx)
+	DescribeTable("that was copied to another name is not taken for that one's", func(ctx context.Context, shape v1alpha1.SecretSpec) {
+		w, _ := readyWorld(ctx, shaped(shape))
 		theirs := restoredFrom(fetch(ctx, w.secret("wiki")))
 		theirs.Name = "blog"
 		create(ctx, theirs)
@@ -406,7 +406,10 @@ var _ = Describe("The Secret of an earlier OAuthClient", func() {
 		create(ctx, blog)
 		expectClient(ctx, blog, waits("SecretNotOwned", "Secret blog exists and does not belong to this OAuthClient"))
 		Expect(fetch(ctx, theirs).OwnerReferences).To(BeEmpty())
-	})
+	},
+		Entry("with the usual keys", v1alpha1.SecretSpec{}),
+		Entry("with keys of other names", v1alpha1.SecretSpec{Keys: map[string]v1alpha1.SecretKeyName{"client_id": "ID"}}),
+	)
 
 	It("is taken over before its secret is published anew, so that a late write of another cannot land", func(ctx context.Context) {
 		l := newLab(ctx)
