@@ -35,7 +35,7 @@ func conflict(err error) bool {
 // unsent says that the statement has not left this process.
 func unsent(err error) bool {
 	_, connecting := errors.AsType[*pgconn.ConnectError](err)
-	return connecting || errors.Is(err, errNoConnection) || pgconn.SafeToRetry(err)
+	return connecting || errors.Is(err, errNoConnection) || errors.Is(err, errNotReady) || pgconn.SafeToRetry(err)
 }
 
 // uncertain says that nobody knows whether the statement was, or will be, committed:

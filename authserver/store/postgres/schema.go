@@ -81,7 +81,11 @@ type schema struct {
 	err error // why the schema is not ready; nil once it is
 }
 
-var errNotReached = errors.New("the database was not reached yet")
+var (
+	errNotReached = errors.New("the database was not reached yet")
+	// errNotReady is why a statement was not sent.
+	errNotReady = errors.New("the database's schema is not ready")
+)
 
 func newSchema(want migrations, pool *pgxpool.Pool, log *slog.Logger) *schema {
 	return &schema{want: want, pool: pool, log: log, told: make(chan struct{}), err: errNotReached}
@@ -103,10 +107,10 @@ func (s *schema) wait(ctx context.Context) error {
 	select {
 	case <-s.told:
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", errNotReached, ctx.Err())
+		return fmt.Errorf("%w: %w: %w", errNotReady, errNotReached, ctx.Err())
 	}
 	if err := s.state(); err != nil {
-		return fmt.Errorf("the database's schema is not ready: %w", err)
+		return fmt.Errorf("%w: %w", errNotReady, err)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/clientele-dev/clientele/test/postgres"
 )
@@ -150,5 +151,22 @@ func TestSchema_Privileges(t *testing.T) {
 		if err != nil && !isVerdict(err) {
 			t.Errorf("%s = %v", verb, err)
 		}
+	}
+}
+
+// While the schema is not ready nothing is sent, so nothing is uncertain: a redemption
+// says why it failed, and no write is counted whose answer was lost.
+func TestSchema_NotReadyIsNotUncertain(t *testing.T) {
+	db := postgres.Shared(t).NewDatabase(t)
+	eventually(t, openSchema(t, db, nextSchema(2)).schema.state)
+	s := openSchema(t, db, currentSchema)
+	_, err := s.Advance(t.Context(), "default", "code", 0, time.Now())
+	for verb, err := range map[string]error{"Redeem": s.Redeem(t.Context(), grantOf("code", time.Now())), "Advance": err} {
+		if err == nil || errors.Is(err, errUnknown) || !strings.Contains(err.Error(), "run a newer release") {
+			t.Errorf("%s = %v, want the reason, and nothing that is uncertain", verb, err)
+		}
+	}
+	if n := testutil.ToFloat64(s.metrics.unanswered); n != 0 {
+		t.Errorf("%v writes without an answer, want none", n)
 	}
 }
