@@ -62,7 +62,8 @@ func (p *tables) args(w *world, replica string) ([]string, []*line) {
 
 // revoke is what docs/state.md has an administrator do.
 func (p *tables) revoke(ctx context.Context, _ *world, person, clientID string) error {
-	return p.database.Exec(ctx, fmt.Sprintf("UPDATE clientele_grants SET revoked = true WHERE person_id = '%s' AND client_id = '%s'", person, clientID))
+	return p.database.Exec(ctx, fmt.Sprintf(`UPDATE clientele_grants SET revoked = true, subject = '', provider = '', person_id = '', scopes = '', auth_time = NULL
+		WHERE person_id = '%s' AND client_id = '%s'`, person, clientID))
 }
 
 func (p *tables) open(w *world) (store.Store, error) {

@@ -94,7 +94,8 @@ func TestPostgres_ByHand(t *testing.T) {
 	i := install(t, d.store())
 	tokens := i.wantPages("login consent")
 	d.run(`SELECT person_id, client_id, scopes, issued_at, advanced_at, expires_at FROM clientele_grants WHERE NOT revoked AND expires_at > now() ORDER BY issued_at`)
-	d.run(`UPDATE clientele_grants SET revoked = true WHERE person_id = 'ada' AND client_id = 'team.wiki'`)
+	d.run(`UPDATE clientele_grants SET revoked = true, subject = '', provider = '', person_id = '', scopes = '', auth_time = NULL
+		WHERE person_id = 'ada' AND client_id = 'team.wiki'`)
 	i.wantRefused(tokens)
 	tokens = i.wantPages("")
 	d.run(`DELETE FROM clientele_sessions WHERE person_id = 'ada'`)

@@ -24,8 +24,7 @@ type Backend struct {
 	// Open returns an empty store that reads the time from clock alone.
 	Open func(t testing.TB, clock *Clock) store.Store
 	// Reopen returns the store as a new process finds it, after the one that had
-	// opened old has died without a word.
-	// Others that are open on the same data go on.
+	// opened old has died without a word. Others that are open on the same data go on.
 	Reopen func(t testing.TB, clock *Clock, old store.Store) store.Store
 	// Another returns a second store on the same data, as another replica has one. All
 	// checks are then run with any step on any of several. It is nil where every store
