@@ -35,7 +35,8 @@ const (
 // Sweep implements store.Sweeper. First it settles grants whose code is over: then
 // nothing holds those that were deleted before, and whatever deletes the others takes
 // effect at once. Then it deletes what has ended. Both are found by a time in a label,
-// compared by the API server, so that nothing that lives comes here.
+// compared by the API server, so that nothing that lives comes here. Where nothing can be
+// settled it deletes all the same: an etcd that is full takes nothing but deletions.
 //
 // The API server takes pages from its memory, and looks at a million objects in a
 // second to find one. We do not say which version we want, and so get the current one:
@@ -44,20 +45,15 @@ const (
 func (s *Store) Sweep(ctx context.Context, page int) (store.Swept, error) {
 	page = max(page, 1)
 	now := s.now().Add(-store.Skew)
-	var swept store.Swept
-	settled, more, err := s.settleAll(ctx, minute(now.Add(-store.Late)), page)
-	swept.Grants, swept.More = settled, more
+	settled, more, unsettled := s.settleAll(ctx, minute(now.Add(-store.Late)), page)
+	sessions, moreSessions, err := s.expire(ctx, sessionKind, hour(now), page)
 	if err != nil {
-		return swept, err
+		return store.Swept{Sessions: sessions, Grants: settled}, errors.Join(unsettled, err)
 	}
-	n, more, err := s.expire(ctx, sessionKind, hour(now), page)
-	swept.Sessions, swept.More = n, swept.More || more
-	if err != nil {
-		return swept, err
-	}
-	n, more, err = s.expire(ctx, grantKind, hour(now), page)
-	swept.Grants, swept.More = swept.Grants+n, swept.More || more
-	return swept, err
+	grants, moreGrants, err := s.expire(ctx, grantKind, hour(now), page)
+	return store.Swept{
+		Sessions: sessions, Grants: settled + grants, More: more || moreSessions || moreGrants,
+	}, errors.Join(unsettled, err)
 }
 
 // settleAll settles a page of the grants whose code ended before a minute. It returns

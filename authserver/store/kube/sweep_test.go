@@ -6,6 +6,7 @@ package kube
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -97,6 +98,35 @@ func TestSweep_LeavesTheLiving(t *testing.T) {
 	if got := names(t, ns, consentKind); len(got) != 1 {
 		t.Errorf("%d consents are left, want the one that was given", len(got))
 	}
+}
+
+// TestSweep_NothingCanBeWritten: an etcd that is full takes deletions and nothing else,
+// and what has ended is what fills it.
+func TestSweep_NothingCanBeWritten(t *testing.T) {
+	w, c, ns := &wire{}, newClock(), namespace(t)
+	s := open(t, ns, c.now, w.over)
+	must(t, s.Redeem(t.Context(), grant(c, "old")), s.CreateSession(t.Context(), session(c, "id")))
+	c.pass(24 * time.Hour)
+	wantSwept(t, s, 10, store.Swept{Sessions: 1})
+	c.pass(3 * time.Hour)
+	young := grant(c, "young")
+	must(t, s.Redeem(t.Context(), young), s.CreateSession(t.Context(), session(c, "another")))
+	c.pass(12 * time.Hour)
+	full := say(http.StatusInternalServerError, "application/json", `{"kind":"Status","apiVersion":"v1","status":"Failure","code":500,
+		"message":"etcdserver: mvcc: database space exceeded"}`)
+	w.set(&fault{func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if r.Method == http.MethodPatch {
+			return full.do(r, next)
+		}
+		return next.RoundTrip(r)
+	}})
+	swept, err := s.Sweep(t.Context(), 10)
+	if want := (store.Swept{Sessions: 1, Grants: 1}); err == nil || swept != want {
+		t.Errorf("Sweep = %+v, %v, want %+v and an error", swept, err, want)
+	}
+	w.set(nil)
+	_, err = s.Grant(t.Context(), issuer, "young")
+	must(t, err)
 }
 
 // TestSweep_TogetherWithLogins: several sweepers, whose clocks differ, and logins that
