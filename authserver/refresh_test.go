@@ -198,6 +198,14 @@ func TestRefresh_NoGrace(t *testing.T) {
 	first := w.firstAnswer().str("refresh_token")
 	w.token(refreshing(first)).ok()
 	w.token(refreshing(first)).refused(400, "invalid_grant")
+
+	// Nor at a replica whose clock is behind, or in a request that began before and has
+	// taken its time.
+	first = w.firstAnswer().str("refresh_token")
+	next := w.token(refreshing(first)).ok()
+	w.clock.pass(-time.Second)
+	w.token(refreshing(first)).refused(400, "invalid_grant")
+	w.token(refreshing(next.str("refresh_token"))).refused(400, "invalid_grant")
 }
 
 // TestRefresh_RevokeFails: a theft that could not be answered is not forgotten.
