@@ -33,6 +33,7 @@ func conform(t *testing.T, mode string) {
 			for _, client := range []string{"one", "two", "three"} {
 				w.addClient(client, func(r *registration.Client) {
 					r.PKCERequired = false // as the suite's clients are
+					r.Scopes = append(slices.Clone(allScopes), "address", "phone")
 					if client == "three" {
 						r.TokenEndpointAuthMethod = registration.AuthMethodPost
 					}
@@ -52,35 +53,38 @@ type relyingParty struct {
 }
 
 var basicModules = map[string]func(*relyingParty){
-	"oidcc-server":                                              serves,
-	"oidcc-response-type-missing":                               func(p *relyingParty) { p.refused(p.visit("response_type", ""), "invalid_request") },
-	"oidcc-idtoken-signature":                                   signs,
-	"oidcc-idtoken-unsigned":                                    signsAlways,
-	"oidcc-userinfo-get":                                        func(p *relyingParty) { p.ask(http.MethodGet, true, p.happy()) },
-	"oidcc-userinfo-post-header":                                func(p *relyingParty) { p.ask(http.MethodPost, true, p.happy()) },
-	"oidcc-userinfo-post-body":                                  func(p *relyingParty) { p.ask(http.MethodPost, false, p.happy()) },
-	"oidcc-scope-profile":                                       func(p *relyingParty) { p.releases("profile", "name", "preferred_username") },
-	"oidcc-scope-email":                                         func(p *relyingParty) { p.releases("email", "email", "email_verified") },
-	"oidcc-alternate-happy-flow":                                func(p *relyingParty) { p.happy("scope", "email profile openid") },
-	"oidcc-display-page":                                        func(p *relyingParty) { p.happy("display", "page") },
-	"oidcc-display-popup":                                       func(p *relyingParty) { p.happy("display", "popup") },
-	"oidcc-prompt-login":                                        promptLogin,
-	"oidcc-prompt-none-not-logged-in":                           func(p *relyingParty) { p.refused(p.visit("prompt", "none"), "login_required") },
-	"oidcc-prompt-none-logged-in":                               promptNone,
-	"oidcc-max-age-1":                                           maxAgeOne,
-	"oidcc-max-age-10000":                                       maxAgeMore,
-	"oidcc-id-token-hint":                                       idTokenHint,
-	"oidcc-login-hint":                                          func(p *relyingParty) { p.happy("login_hint", "alice") },
-	"oidcc-ui-locales":                                          func(p *relyingParty) { p.happy("ui_locales", "se") },
-	"oidcc-claims-locales":                                      func(p *relyingParty) { p.happy("claims_locales", "se") },
-	"oidcc-codereuse":                                           codeReuse,
-	"oidcc-codereuse-30seconds":                                 codeReuseLater,
-	"oidcc-ensure-registered-redirect-uri":                      registeredRedirect,
-	"oidcc-ensure-post-request-succeeds":                        byPost,
-	"oidcc-server-client-secret-post":                           func(p *relyingParty) { p.name = "three"; serves(p) },
-	"oidcc-refresh-token":                                       refreshes,
-	"oidcc-claims-essential":                                    func(p *relyingParty) { p.happy("claims", `{"userinfo":{"name":{"essential":true}}}`) },
-	"oidcc-ensure-request-with-valid-pkce-succeeds":             withPKCE,
+	"oidcc-server":                                  serves,
+	"oidcc-response-type-missing":                   func(p *relyingParty) { p.refused(p.visit("response_type", ""), "invalid_request") },
+	"oidcc-idtoken-signature":                       signs,
+	"oidcc-idtoken-unsigned":                        signsAlways,
+	"oidcc-userinfo-get":                            func(p *relyingParty) { p.ask(http.MethodGet, true, p.happy()) },
+	"oidcc-userinfo-post-header":                    func(p *relyingParty) { p.ask(http.MethodPost, true, p.happy()) },
+	"oidcc-userinfo-post-body":                      func(p *relyingParty) { p.ask(http.MethodPost, false, p.happy()) },
+	"oidcc-scope-profile":                           func(p *relyingParty) { p.releases("profile", claimsOf("profile")...) },
+	"oidcc-scope-email":                             func(p *relyingParty) { p.releases("email", claimsOf("email")...) },
+	"oidcc-scope-address":                           func(p *relyingParty) { p.releases("address", claimsOf("address")...) },
+	"oidcc-scope-phone":                             func(p *relyingParty) { p.releases("phone", claimsOf("phone")...) },
+	"oidcc-scope-all":                               scopeAll,
+	"oidcc-alternate-happy-flow":                    func(p *relyingParty) { p.happy("scope", "email profile openid") },
+	"oidcc-display-page":                            func(p *relyingParty) { p.happy("display", "page") },
+	"oidcc-display-popup":                           func(p *relyingParty) { p.happy("display", "popup") },
+	"oidcc-prompt-login":                            promptLogin,
+	"oidcc-prompt-none-not-logged-in":               func(p *relyingParty) { p.refused(p.visit("prompt", "none"), "login_required") },
+	"oidcc-prompt-none-logged-in":                   promptNone,
+	"oidcc-max-age-1":                               maxAgeOne,
+	"oidcc-max-age-10000":                           maxAgeMore,
+	"oidcc-id-token-hint":                           idTokenHint,
+	"oidcc-login-hint":                              func(p *relyingParty) { p.happy("login_hint", "alice") },
+	"oidcc-ui-locales":                              func(p *relyingParty) { p.happy("ui_locales", "se") },
+	"oidcc-claims-locales":                          func(p *relyingParty) { p.happy("claims_locales", "se") },
+	"oidcc-codereuse":                               codeReuse,
+	"oidcc-codereuse-30seconds":                     codeReuseLater,
+	"oidcc-ensure-registered-redirect-uri":          registeredRedirect,
+	"oidcc-ensure-post-request-succeeds":            byPost,
+	"oidcc-server-client-secret-post":               func(p *relyingParty) { p.name = "three"; serves(p) },
+	"oidcc-refresh-token":                           refreshes,
+	"oidcc-claims-essential":                        func(p *relyingParty) { p.happy("claims", `{"userinfo":{"name":{"essential":true}}}`) },
+	"oidcc-ensure-request-with-valid-pkce-succeeds": withPKCE,
 	"oidcc-ensure-request-without-nonce-succeeds-for-code-flow": func(p *relyingParty) { p.happy("nonce", "") },
 	"oidcc-ensure-request-with-unknown-parameter-succeeds":      func(p *relyingParty) { p.happy("extra", "foobar") },
 	"oidcc-ensure-request-with-acr-values-succeeds":             acrValuesRequested,
@@ -153,6 +157,24 @@ func (p *relyingParty) releases(scope string, claims ...string) {
 	if len(a.JSON) != len(claims)+1 {
 		p.t.Errorf("got %s", a.body)
 	}
+}
+
+// claimsOf are the claims that OpenID Connect Core 1.0 section 5.4 has for scopes.
+func claimsOf(scopes ...string) []string {
+	var out []string
+	for _, scope := range scopes {
+		out = append(out, strings.Fields(map[string]string{
+			"profile": "name family_name given_name middle_name nickname preferred_username profile picture website gender birthdate zoneinfo locale updated_at",
+			"email":   "email email_verified",
+			"address": "address",
+			"phone":   "phone_number phone_number_verified",
+		}[scope])...)
+	}
+	return out
+}
+
+func scopeAll(p *relyingParty) {
+	p.releases("profile email address phone", claimsOf("profile", "email", "address", "phone")...)
 }
 
 // acrValuesRequested: the suite asks for a value of the metadata, or else for "1 2".

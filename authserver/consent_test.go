@@ -17,7 +17,7 @@ func TestConsent_Page(t *testing.T) {
 	p := w.newBrowser().begin(validRequest()).loginAs("alice", alicePass).is("consent")
 	for _, text := range []string{
 		"Allow Team Wiki?", "from the namespace docs", "Team Wiki will be able to", "know that it is you",
-		"see your name and username", "see your email address", "see which groups you belong to",
+		"see your profile, such as your name and username", "see your email address", "see which groups you belong to",
 		"keep its access while you are away", "wiki.example.com", "Alice Example", "alice", "Use another account",
 		"Acme main",
 	} {

@@ -85,15 +85,21 @@ func metadataOf(i *registry.Issuer) metadata {
 		TokenAuthMethods:      authMethods,
 		IntrospectAuthMethods: secretMethods,
 		RevokeAuthMethods:     authMethods,
-		Claims: []string{
-			"iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash",
-			"name", "preferred_username", "email", "email_verified", "groups",
-		},
-		ACRValues:        acrValues(i),
-		ChallengeMethods: []string{"S256"},
-		Prompts:          []string{"none", "login", "consent", "select_account"},
-		IssParameter:     true,
+		Claims:                claimNames(),
+		ACRValues:             acrValues(i),
+		ChallengeMethods:      []string{"S256"},
+		Prompts:               []string{"none", "login", "consent", "select_account"},
+		IssParameter:          true,
 	}
+}
+
+// claimNames are all claims that an ID token or userinfo can have.
+func claimNames() []string {
+	names := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash"}
+	for _, s := range standardClaims {
+		names = append(names, s.claims...)
+	}
+	return names
 }
 
 // acrValues are what acr can be. Nothing is said while nobody can sign in.

@@ -24,7 +24,7 @@ func TestDiscovery_Document(t *testing.T) {
 		"token_endpoint": "https://login.example.com/token",
 		"userinfo_endpoint": "https://login.example.com/userinfo",
 		"jwks_uri": "https://login.example.com/jwks",
-		"scopes_supported": ["openid", "profile", "email", "groups", "offline_access"],
+		"scopes_supported": ["openid", "profile", "email", "address", "phone", "groups", "offline_access"],
 		"response_types_supported": ["code"],
 		"response_modes_supported": ["query", "form_post"],
 		"grant_types_supported": ["authorization_code", "refresh_token"],
@@ -37,7 +37,9 @@ func TestDiscovery_Document(t *testing.T) {
 		"id_token_signing_alg_values_supported": ["RS256", "ES256"],
 		"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
 		"claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash",
-			"name", "preferred_username", "email", "email_verified", "groups"],
+			"name", "preferred_username", "given_name", "family_name", "middle_name", "nickname", "profile", "picture",
+			"website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "address",
+			"phone_number", "phone_number_verified", "groups"],
 		"acr_values_supported": ["urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],
 		"code_challenge_methods_supported": ["S256"],
 		"prompt_values_supported": ["none", "login", "consent", "select_account"],
@@ -114,7 +116,7 @@ func TestDiscovery_Changes(t *testing.T) {
 	if algs, _ := json.Marshal(after.JSON["id_token_signing_alg_values_supported"]); string(algs) != `["RS256","ES256"]` {
 		t.Errorf("algorithms are %s", algs)
 	}
-	if scopes, _ := after.JSON["scopes_supported"].([]any); len(scopes) != 6 || scopes[5] != "wiki:edit" {
+	if scopes, _ := after.JSON["scopes_supported"].([]any); len(scopes) != 8 || scopes[7] != "wiki:edit" {
 		t.Errorf("scopes are %v", after.JSON["scopes_supported"])
 	}
 }

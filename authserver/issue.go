@@ -91,7 +91,8 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 	return answer, err
 }
 
-// release is what scopes give of a person (OpenID Connect Core 1.0 section 5.4).
+// release is what scopes give of a person in tokens and at userinfo (OpenID Connect Core
+// 1.0 section 5.4).
 func release(p identity.Person, scopes oauth.Scopes) token.Person {
 	var out token.Person
 	if scopes.Has(oauth.ScopeProfile) {

@@ -45,7 +45,8 @@ func (s *Server) userinfo(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, struct {
 		Subject string `json:"sub"`
 		token.Person
-	}{grant.Subject, release(person, scopes)})
+		details
+	}{grant.Subject, release(person, scopes), releaseDetails(person, scopes)})
 }
 
 var errNoToken = errors.New("no access token")

@@ -227,6 +227,13 @@ func userList(t *testing.T, names ...string) identity.Provider {
 		list = append(list, userfile.User{
 			ID: "id-" + name, Username: name, PasswordHash: hashes()[name], Name: strings.ToUpper(name[:1]) + name[1:] + " Example",
 			Email: name + "@example.com", EmailVerified: true, Groups: []string{"staff", "docs-editors"},
+			About: userfile.About{
+				GivenName: name, FamilyName: "Example", MiddleName: "P.", Nickname: name, Profile: "https://example.com/" + name,
+				Picture: "https://example.com/" + name + ".png", Website: "https://" + name + ".example.com", Gender: "other",
+				Birthdate: "0000-12-10", Zoneinfo: "Europe/Vienna", Locale: "de-AT",
+			},
+			UpdatedAt: "2026-01-01T00:00:00Z", PhoneNumber: "+43 1 5552368",
+			Address: userfile.Address{Formatted: "Ring 1\nWien", StreetAddress: "Ring 1", Locality: "Wien", Region: "W", PostalCode: "1010", Country: "AT"},
 		})
 	}
 	p, err := users.New(list, users.Options{})

@@ -43,8 +43,10 @@ var _ = Describe("An AuthorizationServer", func() {
 			Version: 1, UID: string(as.UID), Name: "main", Issuer: "https://main.example.com", DisplayName: "Sign in",
 			Scopes: []registration.Scope{
 				{Name: "openid", Description: "know that it is you"},
-				{Name: "profile", Description: "see your name and username"},
+				{Name: "profile", Description: "see your profile, such as your name and username"},
 				{Name: "email", Description: "write to you"},
+				{Name: "address", Description: "see your postal address"},
+				{Name: "phone", Description: "see your phone number"},
 				{Name: "groups", Description: "see which groups you belong to"},
 				{Name: "offline_access", Description: "keep its access while you are away"},
 				{Name: "api:read", Description: "read your data"},

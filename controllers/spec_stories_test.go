@@ -92,7 +92,7 @@ var _ = Describe("A change of an OAuthClient's spec", func() {
 			oc.Spec.Secret = &v1alpha1.SecretSpec{Name: "elsewhere"}
 		})
 		expectClient(ctx, oc, keptAsItWas("UnsupportedScope",
-			"AuthorizationServer main does not offer the scope api:write; it offers openid, profile, email, groups, offline_access. Remove it from spec.scopes"))
+			"AuthorizationServer main does not offer the scope api:write; it offers openid, profile, email, address, phone, groups, offline_access. Remove it from spec.scopes"))
 		expectEvent(ctx, oc, "UnsupportedScope", "api:write")
 		Expect(oc.Status.SecretName).To(Equal("wiki"))
 		Expect(fetch(ctx, w.secret("wiki")).ResourceVersion).To(Equal(secret.ResourceVersion))

@@ -75,8 +75,8 @@ type AuthorizationServerSpec struct {
 	// +optional
 	Default bool `json:"default,omitempty"`
 
-	// scopes adds scopes to the standard ones (openid, profile, email, groups,
-	// offline_access), or gives a standard one other words.
+	// scopes adds scopes to the standard ones (openid, profile, email, address, phone,
+	// groups, offline_access), or gives a standard one other words.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -323,7 +323,8 @@ type IdentityProvider struct {
 type LocalUsers struct {
 	// secretRef names a Secret in the system namespace whose key users.yaml lists
 	// the users: username, passwordHash (bcrypt or argon2id), and optionally id,
-	// name, email, emailVerified and groups. Changes apply at once.
+	// name, email, emailVerified, groups and what the scopes profile, address and
+	// phone release besides. Changes apply at once.
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/clientele-dev/clientele/internal/credential"
 )
@@ -24,6 +25,38 @@ type Person struct {
 	Email         string
 	EmailVerified bool
 	Groups        []string
+	About         About
+	// UpdatedAt is when any of this last changed; zero if unknown.
+	UpdatedAt           time.Time
+	PhoneNumber         string
+	PhoneNumberVerified bool
+	Address             Address
+}
+
+// About is the rest of what OpenID Connect Core 1.0 section 5.1 knows of somebody. What
+// is empty is unknown.
+type About struct {
+	GivenName  string
+	FamilyName string
+	MiddleName string
+	Nickname   string
+	Profile    string
+	Picture    string
+	Website    string
+	Gender     string
+	Birthdate  string
+	Zoneinfo   string
+	Locale     string
+}
+
+// Address is a postal address (OpenID Connect Core 1.0 section 5.1.1).
+type Address struct {
+	Formatted     string
+	StreetAddress string
+	Locality      string
+	Region        string
+	PostalCode    string
+	Country       string
 }
 
 // Means are how a provider verifies logins: it has one way, and so whoever it knows

@@ -18,6 +18,8 @@ const (
 	ScopeOpenID        = "openid"
 	ScopeProfile       = "profile"
 	ScopeEmail         = "email"
+	ScopeAddress       = "address"
+	ScopePhone         = "phone"
 	ScopeGroups        = "groups"
 	ScopeOfflineAccess = "offline_access"
 )

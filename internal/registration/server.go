@@ -61,8 +61,10 @@ type IdentityProvider struct {
 func StandardScopes() []Scope {
 	return []Scope{
 		{Name: "openid", Description: "know that it is you"},
-		{Name: "profile", Description: "see your name and username"},
+		{Name: "profile", Description: "see your profile, such as your name and username"},
 		{Name: "email", Description: "see your email address"},
+		{Name: "address", Description: "see your postal address"},
+		{Name: "phone", Description: "see your phone number"},
 		{Name: "groups", Description: "see which groups you belong to"},
 		{Name: "offline_access", Description: "keep its access while you are away"},
 	}

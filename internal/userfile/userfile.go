@@ -8,6 +8,7 @@ package userfile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,13 @@ type User struct {
 	Email         string   `yaml:"email"`
 	EmailVerified bool     `yaml:"emailVerified"`
 	Groups        []string `yaml:"groups"`
+
+	About `yaml:",inline"`
+	// UpdatedAt is when the person's entry was last changed, as RFC 3339 has it.
+	UpdatedAt           string  `yaml:"updatedAt"`
+	PhoneNumber         string  `yaml:"phoneNumber"`
+	PhoneNumberVerified bool    `yaml:"phoneNumberVerified"`
+	Address             Address `yaml:"address"`
 }
 
 // MaxBcryptCost bounds what one login may cost: at 14 about a second of CPU.
@@ -90,7 +98,7 @@ func (u User) check() error {
 	case slices.ContainsFunc(u.Groups, func(g string) bool { return g == "" || !printable(g) }):
 		return errors.New("groups has one that is empty or has control characters")
 	}
-	return checkHash(u.PasswordHash)
+	return cmp.Or(checkHash(u.PasswordHash), u.checkDetails())
 }
 
 func checkHash(hash string) error {
@@ -121,5 +129,5 @@ func parseError(err error) error {
 	if line == "" {
 		line = "an unknown line"
 	}
-	return fmt.Errorf("not a YAML list of users with the fields id, username, passwordHash, name, email, emailVerified and groups: see %s", line)
+	return fmt.Errorf("not a YAML list of users, or a field is unknown, there twice or of another kind: see %s", line)
 }

@@ -77,6 +77,8 @@ func (p *Provider) add(u userfile.User) error {
 	known := &user{hash: h, person: identity.Person{
 		ID: u.ID, Username: u.Username, Name: u.Name, Email: u.Email,
 		EmailVerified: u.EmailVerified, Groups: slices.Clone(u.Groups),
+		About: identity.About(u.About), UpdatedAt: u.Updated(),
+		PhoneNumber: u.PhoneNumber, PhoneNumberVerified: u.PhoneNumberVerified, Address: identity.Address(u.Address),
 	}}
 	p.byName[name], p.byID[u.ID] = known, known
 	if !slices.ContainsFunc(p.dummies, func(d hash) bool { return d.work == h.work }) {
