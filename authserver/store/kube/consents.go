@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
+	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -20,20 +21,28 @@ import (
 // allowAttempts is how often Allow tries: other replicas may write the same consent
 // meanwhile, and one of any number that write at once succeeds.
 //
-// It may take allowTimes as long as one request, waiting for others included.
+// It may take allowTimes as long as one request, waiting for others included. No more
+// than allowWaiting wait at a time: each has one of the turns that all verbs share, and
+// a person who sends one consent again and again must not get them all.
 const (
 	allowAttempts = 30
 	allowTimes    = 3
+	allowWaiting  = 128
 )
+
+var errCrowd = errors.New("too many wait to write consents")
 
 // queues make those wait for each other who write the same consent in this process,
 // instead of getting into each other's way at the API server.
-type queues [64]chan struct{}
+type queues struct {
+	turns   [64]chan struct{}
+	waiting atomic.Int64
+}
 
 func newQueues() *queues {
 	var q queues
-	for i := range q {
-		q[i] = make(chan struct{}, 1)
+	for i := range q.turns {
+		q.turns[i] = make(chan struct{}, 1)
 	}
 	return &q
 }
@@ -42,10 +51,20 @@ func newQueues() *queues {
 func (q *queues) enter(ctx context.Context, name string) (leave func(), err error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name))
-	turn := q[h.Sum32()%uint32(len(q))]
+	turn := q.turns[h.Sum32()%uint32(len(q.turns))]
+	leave = func() { <-turn }
 	select {
 	case turn <- struct{}{}:
-		return func() { <-turn }, nil
+		return leave, nil
+	default:
+	}
+	defer q.waiting.Add(-1)
+	if q.waiting.Add(1) > allowWaiting {
+		return nil, errCrowd
+	}
+	select {
+	case turn <- struct{}{}:
+		return leave, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
