@@ -26,7 +26,7 @@ const (
 	settlers = 2
 	// chunk is how much one request of Sweep is about. It may take sweepTimes as long as
 	// others: an API server that is busy deletes a hundred objects in a second.
-	chunk      = 500
+	chunk      = 100
 	sweepTimes = 10
 	// onlyMetadata is enough to sweep by, and a fraction of what an object is.
 	onlyMetadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
