@@ -86,9 +86,12 @@ func (r *Runner) Run(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
 		wait := r.Every*4/5 + rand.N(r.Every*2/5) //nolint:gosec // jitter
-		if err := r.sweep(ctx); err == nil {
+		progress, err := r.sweep(ctx)
+		// A store that is full may take deletions alone: what helps it should go on.
+		if err == nil || progress {
 			failures = 0
-		} else {
+		}
+		if err != nil {
 			wait = min(r.Backoff<<min(failures, 16), r.MostBackoff)
 			failures++
 		}
@@ -97,30 +100,31 @@ func (r *Runner) Run(ctx context.Context) {
 }
 
 // sweep goes on page after page until the store has nothing more.
-func (r *Runner) sweep(ctx context.Context) error {
+func (r *Runner) sweep(ctx context.Context) (progress bool, err error) {
 	began := time.Now()
 	var all store.Swept
 	pages := 0
-	err := r.pages(ctx, func(page store.Swept) {
+	err = r.pages(ctx, func(page store.Swept) {
 		pages++
 		all.Sessions += page.Sessions
 		all.Grants += page.Grants
 		r.metrics.add(page)
 	})
 	took := time.Since(began)
+	progress = all.Sessions > 0 || all.Grants > 0
 	attrs := []any{"sessions", all.Sessions, "grants", all.Grants, "pages", pages, "took", took}
 	switch {
 	case ctx.Err() != nil:
-		return nil // told to stop: what is left is somebody else's
+		return progress, nil // told to stop: what is left is somebody else's
 	case err != nil:
 		r.Log.Warn("Sweeping what is over failed", append(attrs, "err", err)...)
-		return err
+		return progress, err
 	}
 	r.metrics.done(took, time.Now())
-	if all.Sessions > 0 || all.Grants > 0 {
+	if progress {
 		r.Log.Info("Swept what is over", attrs...)
 	}
-	return nil
+	return progress, nil
 }
 
 func (r *Runner) pages(ctx context.Context, swept func(store.Swept)) error {

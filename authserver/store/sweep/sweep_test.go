@@ -29,6 +29,8 @@ type dusty struct {
 	// takes is how long a page takes.
 	takes time.Duration
 	err   error
+	// full is a store that forgets what it is told to, and fails at something else.
+	full bool
 	// at is when each page was asked for, since the first.
 	at    []time.Duration
 	began time.Time
@@ -47,14 +49,14 @@ func (d *dusty) Sweep(ctx context.Context, page int) (store.Swept, error) {
 	case <-ctx.Done():
 		return store.Swept{}, ctx.Err()
 	}
-	if err != nil {
+	if err != nil && !d.full {
 		return store.Swept{}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := min(page, d.grants)
 	d.grants -= n
-	return store.Swept{Grants: n, More: d.grants > 0}, nil
+	return store.Swept{Grants: n, More: d.grants > 0}, err
 }
 
 func (d *dusty) asked() []time.Duration {
@@ -170,6 +172,21 @@ func TestRunner_BacksOff(t *testing.T) {
 }
 
 // TestRunner_Hangs: a page that does not end is given up.
+// TestRunner_FullStore: what a store that is full can still forget makes room, so it is
+// not left alone for ever longer while that goes on.
+func TestRunner_FullStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &dusty{grants: 5, err: errors.New("full"), full: true}
+		_, _, stop := runs(t, d, Config{Page: 1, Backoff: time.Second, MostBackoff: time.Minute})
+		pass(12 * time.Second)
+		stop()
+		want := "[0s 1s 2s 3s 4s 5s 7s 11s]"
+		if got := fmt.Sprint(d.asked()); got != want {
+			t.Errorf("asked at %s, want %s", got, want)
+		}
+	})
+}
+
 func TestRunner_Hangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &dusty{takes: time.Hour}
