@@ -469,7 +469,7 @@ func TestIntrospect_Log(t *testing.T) {
 // it is a token only if it was issued.
 func FuzzInquiry(f *testing.F) {
 	const form = "application/x-www-form-urlencoded"
-	issuer, err := registry.NewIssuer(serverRecord("main", mainIssuer, nil), nil, keysOf(f, "main"))
+	issuer, err := registry.NewIssuer(serverRecord("main", mainIssuer, nil), &switchable{}, keysOf(f, "main"))
 	if err != nil {
 		f.Fatal(err)
 	}
