@@ -29,7 +29,7 @@ const (
 
 // idleParams may be in a request and change nothing here (OpenID Connect Core 1.0
 // section 3.1.2.1): but they are known, and so none may be there twice.
-var idleParams = []string{"display", "ui_locales", "claims_locales", "acr_values", "claims"}
+var idleParams = []string{"display", "ui_locales", "claims_locales", "acr_values"}
 
 // authorize is the authorization endpoint (RFC 6749 section 3.1).
 func (s *Server) authorize(w http.ResponseWriter, r *request) error {
@@ -107,6 +107,9 @@ func (s *Server) parseVisit(r *request) (visit, error) {
 		return visit{}, err
 	}
 	f, problem := parseAuthorize(p, client, to)
+	if problem == nil {
+		problem = r.readClaims(p.one("claims"), &f)
+	}
 	if problem == nil {
 		problem = s.parseHint(r, p.one("id_token_hint"), &f)
 	}
@@ -199,8 +202,8 @@ func parseAuthorize(p *params, c *registry.Client, to registry.RedirectURI) (flo
 	if len(f.Hint) > maxHint {
 		f.Hint = ""
 	}
-	p.one("id_token_hint") // is read later, and by then it is too late to find it repeated
-	for _, name := range idleParams {
+	// These two are read later, and by then it is too late to find them repeated.
+	for _, name := range append([]string{"id_token_hint", "claims"}, idleParams...) {
 		p.one(name)
 	}
 	mode := f.parseMode(p.one("response_mode"), to)

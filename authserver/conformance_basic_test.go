@@ -83,7 +83,7 @@ var basicModules = map[string]func(*relyingParty){
 	"oidcc-ensure-post-request-succeeds":            byPost,
 	"oidcc-server-client-secret-post":               func(p *relyingParty) { p.name = "three"; serves(p) },
 	"oidcc-refresh-token":                           refreshes,
-	"oidcc-claims-essential":                        func(p *relyingParty) { p.happy("claims", `{"userinfo":{"name":{"essential":true}}}`) },
+	"oidcc-claims-essential":                        claimsEssential,
 	"oidcc-ensure-request-with-valid-pkce-succeeds": withPKCE,
 	"oidcc-ensure-request-without-nonce-succeeds-for-code-flow": func(p *relyingParty) { p.happy("nonce", "") },
 	"oidcc-ensure-request-with-unknown-parameter-succeeds":      func(p *relyingParty) { p.happy("extra", "foobar") },
@@ -175,6 +175,13 @@ func claimsOf(scopes ...string) []string {
 
 func scopeAll(p *relyingParty) {
 	p.releases("profile email address phone", claimsOf("profile", "email", "address", "phone")...)
+}
+
+func claimsEssential(p *relyingParty) {
+	a := p.ask(http.MethodGet, true, p.happy("claims", `{"userinfo":{"name":{"essential":true}}}`))
+	if a.JSON["name"] != "Alice Example" {
+		p.t.Errorf("got %s", a.body)
+	}
 }
 
 // acrValuesRequested: the suite asks for a value of the metadata, or else for "1 2".

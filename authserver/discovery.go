@@ -90,6 +90,7 @@ func metadataOf(i *registry.Issuer) metadata {
 		ChallengeMethods:      []string{"S256"},
 		Prompts:               []string{"none", "login", "consent", "select_account"},
 		IssParameter:          true,
+		ClaimsParameter:       true,
 	}
 }
 

@@ -64,7 +64,7 @@ func next(f flow, k facts) (step, *oauth.Error) {
 	case k.other:
 		// OpenID Connect Core 1.0 section 3.1.2.1: an error, once somebody else has
 		// signed in than the id_token_hint is of.
-		return 0, oauth.Errorf(oauth.LoginRequired, "the person is not the one of the id_token_hint")
+		return 0, oauth.Errorf(oauth.LoginRequired, "the person is not the one whom the client expects")
 	case !k.admitted && f.PromptNone: // RFC 6749 section 4.1.2.1
 		return 0, errNotAdmitted
 	case !k.admitted:

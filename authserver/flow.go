@@ -37,7 +37,7 @@ type flow struct {
 	Nonce     string `json:"n,omitempty"`
 	Challenge string `json:"ch,omitempty"`
 	Hint      string `json:"h,omitempty"`
-	// Expected is whose ID token the client sent as a hint.
+	// Expected is whose ID token the client sent as a hint, or whose sub it claims.
 	Expected string `json:"x,omitempty"`
 	// MaxAge is in seconds; nil means none.
 	MaxAge        *int64    `json:"ma,omitempty"`

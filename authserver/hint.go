@@ -18,6 +18,8 @@ func (s *Server) parseHint(r *request, raw string, f *flow) *oauth.Error {
 	}
 	hint, err := r.issuer.Keys.VerifyHint(raw)
 	switch {
+	case err == nil && hint.ClientID == r.client.ID() && f.Expected != "" && f.Expected != hint.Subject:
+		return oauth.Errorf(oauth.InvalidRequest, "id_token_hint is not of the person whose sub claims asks for")
 	case err == nil && hint.ClientID == r.client.ID():
 		f.Expected = hint.Subject
 		return nil

@@ -38,6 +38,9 @@ const (
 	RequestNotSupported      Code = "request_not_supported"
 	RequestURINotSupported   Code = "request_uri_not_supported"
 	RegistrationNotSupported Code = "registration_not_supported"
+
+	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0 section 2.
+	UnmetAuthenticationRequirements Code = "unmet_authentication_requirements"
 )
 
 // Status is the HTTP status of a JSON error response.
