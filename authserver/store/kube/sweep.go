@@ -45,7 +45,9 @@ const (
 func (s *Store) Sweep(ctx context.Context, page int) (store.Swept, error) {
 	page = max(page, 1)
 	now := s.now().Add(-store.Skew)
-	settled, more, unsettled := s.settleAll(ctx, minute(now.Add(-store.Late)), page)
+	settling, done := half(ctx)
+	defer done()
+	settled, more, unsettled := s.settleAll(settling, minute(now.Add(-store.Late)), page)
 	sessions, moreSessions, err := s.expire(ctx, sessionKind, hour(now), page)
 	if err != nil {
 		return store.Swept{Sessions: sessions, Grants: settled}, errors.Join(unsettled, err)
@@ -54,6 +56,16 @@ func (s *Store) Sweep(ctx context.Context, page int) (store.Swept, error) {
 	return store.Swept{
 		Sessions: sessions, Grants: settled + grants, More: more || moreSessions || moreGrants,
 	}, errors.Join(unsettled, err)
+}
+
+// half is ctx for half of the time that it has left, so that one step of a Sweep, however
+// slow the API server is, leaves as much for the other.
+func half(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
 // settleAll settles a page of the grants whose code ended before a minute. It returns

@@ -4,6 +4,7 @@
 package kube
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -103,6 +104,18 @@ func TestSweep_LeavesTheLiving(t *testing.T) {
 // TestSweep_NothingCanBeWritten: an etcd that is full takes deletions and nothing else,
 // and what has ended is what fills it.
 func TestSweep_NothingCanBeWritten(t *testing.T) {
+	full := say(http.StatusInternalServerError, "application/json", `{"kind":"Status","apiVersion":"v1","status":"Failure","code":500,
+		"message":"etcdserver: mvcc: database space exceeded"}`)
+	for name, patch := range map[string]func(*http.Request, http.RoundTripper) (*http.Response, error){
+		"full": full.do, "slow": hang,
+	} {
+		t.Run(name, func(t *testing.T) { sweepWithout(t, patch) })
+	}
+}
+
+// sweepWithout sweeps where patches come to nothing.
+func sweepWithout(t *testing.T, patch func(*http.Request, http.RoundTripper) (*http.Response, error)) {
+	t.Helper()
 	w, c, ns := &wire{}, newClock(), namespace(t)
 	s := open(t, ns, c.now, w.over)
 	must(t, s.Redeem(t.Context(), grant(c, "old")), s.CreateSession(t.Context(), session(c, "id")))
@@ -112,15 +125,15 @@ func TestSweep_NothingCanBeWritten(t *testing.T) {
 	young := grant(c, "young")
 	must(t, s.Redeem(t.Context(), young), s.CreateSession(t.Context(), session(c, "another")))
 	c.pass(12 * time.Hour)
-	full := say(http.StatusInternalServerError, "application/json", `{"kind":"Status","apiVersion":"v1","status":"Failure","code":500,
-		"message":"etcdserver: mvcc: database space exceeded"}`)
 	w.set(&fault{func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		if r.Method == http.MethodPatch {
-			return full.do(r, next)
+			return patch(r, next)
 		}
 		return next.RoundTrip(r)
 	}})
-	swept, err := s.Sweep(t.Context(), 10)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // less than a request's own time
+	defer cancel()
+	swept, err := s.Sweep(ctx, 10)
 	if want := (store.Swept{Sessions: 1, Grants: 1}); err == nil || swept != want {
 		t.Errorf("Sweep = %+v, %v, want %+v and an error", swept, err, want)
 	}
