@@ -57,7 +57,7 @@ type metadata struct {
 
 // idTokenAlgs are what any client of an issuer can have its ID tokens signed with,
 // whatever the issuer's own choice is.
-var idTokenAlgs = []string{keys.RS256, keys.ES256}
+var idTokenAlgs = keys.Algs()
 
 // secretMethods are how a client proves itself that has a secret, and authMethods
 // those with the one of a client that has none.

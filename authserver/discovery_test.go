@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/clientele-dev/clientele/authserver/keys"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
 
@@ -34,7 +35,7 @@ func TestDiscovery_Document(t *testing.T) {
 		"introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
 		"revocation_endpoint": "https://login.example.com/revoke",
 		"revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-		"id_token_signing_alg_values_supported": ["RS256", "ES256"],
+		"id_token_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
 		"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
 		"claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash",
 			"name", "preferred_username", "given_name", "family_name", "middle_name", "nickname", "profile", "picture",
@@ -113,7 +114,7 @@ func TestDiscovery_Changes(t *testing.T) {
 	})
 	after := get()
 	// Not what the server chose: a client may have chosen the other one.
-	if algs, _ := json.Marshal(after.JSON["id_token_signing_alg_values_supported"]); string(algs) != `["RS256","ES256"]` {
+	if algs, _ := json.Marshal(after.JSON["id_token_signing_alg_values_supported"]); string(algs) != `["RS256","ES256","PS256","EdDSA"]` {
 		t.Errorf("algorithms are %s", algs)
 	}
 	if scopes, _ := after.JSON["scopes_supported"].([]any); len(scopes) != 8 || scopes[7] != "wiki:edit" {
@@ -128,7 +129,7 @@ func TestJWKS(t *testing.T) {
 		t.Errorf("headers are %v", a.header)
 	}
 	all, _ := a.JSON["keys"].([]any)
-	if len(all) != 2 {
+	if len(all) != len(keys.Algs()) {
 		t.Fatalf("got %s", a.body)
 	}
 	for _, key := range all {

@@ -188,7 +188,7 @@ func forgedHint(t *testing.T, w *world) string {
 func rotated(t *testing.T) *keys.Set {
 	t.Helper()
 	out := keys.Set{Version: keys.Version, Keys: keysOf(t, "main").Of(keys.Seal)}
-	for _, kind := range []string{keys.RS256, keys.ES256} {
+	for _, kind := range keys.Algs() {
 		out.Keys = append(out.Keys, keysOf(t, "somebody-else").Of(kind)...)
 	}
 	return &out

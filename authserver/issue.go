@@ -51,7 +51,7 @@ type issuance struct {
 func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 	life := i.client.Lifetimes(r.issuer)
 	released := release(i.person, i.scopes)
-	access, err := r.issuer.Keys.SignAccess(i.client.AccessTokenAlg(r.issuer), token.Access{
+	access, err := r.issuer.Keys.SignAccess(i.client.AccessTokenAlg(r.issuer, r.now), token.Access{
 		Subject: i.login.Subject, Audience: []string{audiencePrefix + i.client.ID()}, ClientID: i.client.ID(),
 		Scope: i.scopes.String(), ID: tokenID(i.grant, s.newID()),
 		IssuedAt: r.now, Expires: r.now.Add(life.AccessToken), AuthTime: i.login.AuthTime, Person: released,
@@ -71,7 +71,7 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 		// it exactly: it has been looked up under the login's name just now, and has one
 		// way only.
 		means := r.issuer.Provider.Means()
-		answer.IDToken, err = r.issuer.Keys.SignID(i.client.IDTokenAlg(r.issuer), token.ID{
+		answer.IDToken, err = r.issuer.Keys.SignID(i.client.IDTokenAlg(r.issuer, r.now), token.ID{
 			Subject: i.login.Subject, ClientID: i.client.ID(), Nonce: i.nonce,
 			IssuedAt: r.now, Expires: r.now.Add(life.IDToken), AuthTime: i.login.AuthTime,
 			Class: means.Class, Methods: means.Methods, AccessToken: access, Person: released,

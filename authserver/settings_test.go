@@ -118,6 +118,8 @@ func TestSettings_Algorithms(t *testing.T) {
 		{"ES256", "", "ES256", "ES256"},
 		{"", "RS256", "RS256", "RS256"},
 		{"ES256", "RS256", "ES256", "RS256"},
+		{"PS256", "EdDSA", "PS256", "EdDSA"},
+		{"EdDSA", "PS256", "EdDSA", "PS256"},
 	} {
 		w := newWorld(t)
 		w.addClient("wiki", func(r *registration.Client) { r.IDTokenAlg, r.AccessTokenAlg = c.idToken, c.accessToken })

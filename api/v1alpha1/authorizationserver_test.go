@@ -85,8 +85,8 @@ func TestAuthorizationServer_Spec(t *testing.T) {
 		{"secretRef with a slash", provider(set("localUsers", object{"secretRef": object{"name": "a/b"}})), []string{"secretRef.name", "a Secret's name consists of"}},
 		{"secretRef too long", provider(set("localUsers", object{"secretRef": object{"name": strings.Repeat("x", 254)}})), []string{"secretRef.name", "may not be more than 253"}},
 
-		{"unknown algorithm", set("signing", object{"idTokenAlg": "none"}), []string{"spec.signing.idTokenAlg", `supported values: "RS256", "ES256"`}},
-		{"unknown algorithm for access tokens", set("signing", object{"accessTokenAlg": "HS256"}), []string{"spec.signing.accessTokenAlg", `supported values: "RS256", "ES256"`}},
+		{"unknown algorithm", set("signing", object{"idTokenAlg": "none"}), []string{"spec.signing.idTokenAlg", `supported values: "RS256", "ES256", "PS256", "EdDSA"`}},
+		{"unknown algorithm for access tokens", set("signing", object{"accessTokenAlg": "HS256"}), []string{"spec.signing.accessTokenAlg", `supported values: "RS256", "ES256", "PS256", "EdDSA"`}},
 		{"keys that change hourly", set("signing", object{"keyRotationInterval": "1h"}), []string{"spec.signing.keyRotationInterval", "keyRotationInterval must be from 24h to 8760h"}},
 		{"keys that never change", set("signing", object{"keyRotationInterval": "8761h"}), []string{"keyRotationInterval must be from 24h to 8760h"}},
 	})

@@ -268,10 +268,11 @@ type Lifetimes struct {
 	Session *metav1.Duration `json:"session,omitempty"`
 }
 
-// Signing says how tokens are signed. RS256 and ES256 keys are both published.
+// Signing says how tokens are signed. Keys of all four algorithms are published,
+// whichever are used.
 type Signing struct {
-	// idTokenAlg signs ID tokens. RS256 is what clients assume; ES256 is far
-	// cheaper for the server.
+	// idTokenAlg signs ID tokens. RS256 is what clients assume; ES256 and EdDSA are
+	// far cheaper for the server. PS256 costs what RS256 does.
 	// +optional
 	// +default="RS256"
 	IDTokenAlg SigningAlg `json:"idTokenAlg,omitempty"`
@@ -290,9 +291,9 @@ type Signing struct {
 	KeyRotationInterval *metav1.Duration `json:"keyRotationInterval,omitempty"`
 }
 
-// SigningAlg is a JWS algorithm of RFC 7518 section 3.1.
+// SigningAlg is a JWS algorithm of RFC 7518 section 3.1 or RFC 8037 section 3.1.
 //
-// +kubebuilder:validation:Enum=RS256;ES256
+// +kubebuilder:validation:Enum=RS256;ES256;PS256;EdDSA
 type SigningAlg string
 
 const (
@@ -300,6 +301,10 @@ const (
 	SigningAlgRS256 SigningAlg = "RS256"
 	// SigningAlgES256 is ECDSA using P-256 and SHA-256.
 	SigningAlgES256 SigningAlg = "ES256"
+	// SigningAlgPS256 is RSASSA-PSS using SHA-256 and MGF1 with SHA-256.
+	SigningAlgPS256 SigningAlg = "PS256"
+	// SigningAlgEdDSA is EdDSA with Ed25519.
+	SigningAlgEdDSA SigningAlg = "EdDSA"
 )
 
 // IdentityProvider is where a person's login is verified.

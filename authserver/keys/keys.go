@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -28,15 +29,28 @@ import (
 // Version is the format of an encoded Set.
 const Version = 1
 
-// The kinds of key: two signing algorithms and sealing.
+// The kinds of key: four signing algorithms (RFC 7518 section 3.1, RFC 8037 section
+// 3.1) and sealing. RS256 and PS256 have keys of their own: a JWK names one algorithm
+// (RFC 7517 section 4.4), and what one of them signs must never count for the other.
 const (
 	RS256 = "RS256"
 	ES256 = "ES256"
+	PS256 = "PS256"
+	EdDSA = "EdDSA"
 	Seal  = "seal"
 )
 
-// kinds are what every Set has a key of.
-var kinds = []string{RS256, ES256, Seal}
+// kinds are what every Set that Rotate returns has a key of, sealing last.
+var kinds = []string{RS256, ES256, PS256, EdDSA, Seal}
+
+// added are the kinds that a Set of an older version has no key of.
+var added = []string{PS256, EdDSA}
+
+// Kinds returns all kinds of key.
+func Kinds() []string { return slices.Clone(kinds) }
+
+// Algs returns the kinds that sign, in the order in which they are published.
+func Algs() []string { return slices.Clone(kinds[:len(kinds)-1]) }
 
 const (
 	rsaBits = 2048
@@ -77,11 +91,15 @@ func (k Key) Signer() (crypto.Signer, error) {
 	}
 	switch p := parsed.(type) {
 	case *rsa.PrivateKey:
-		if k.Kind == RS256 && p.N.BitLen() >= rsaBits {
+		if (k.Kind == RS256 || k.Kind == PS256) && p.N.BitLen() >= rsaBits {
 			return p, nil
 		}
 	case *ecdsa.PrivateKey:
 		if k.Kind == ES256 && p.Curve == elliptic.P256() {
+			return p, nil
+		}
+	case ed25519.PrivateKey:
+		if k.Kind == EdDSA {
 			return p, nil
 		}
 	}
@@ -171,9 +189,10 @@ func (p Schedule) keep(kind string) time.Duration {
 }
 
 // Rotate returns s as it should be at now, and whether that differs from s. A
-// kind without any key gets one that starts at once. random is for ids and sealing
-// keys, and nil means crypto/rand; the standard library takes signing keys from
-// crypto/rand alone.
+// kind without any key gets one that starts at once. Only where an older version wrote
+// s, which did not know the kind, is its first key published before use like any other.
+// random is for ids, sealing and Ed25519 keys, and nil means crypto/rand; the standard
+// library takes the other signing keys from crypto/rand alone.
 func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, error) {
 	if random == nil {
 		random = rand.Reader
@@ -190,7 +209,7 @@ func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, err
 		if raiseKeep(kept, now, p) {
 			changed = true
 		}
-		if starts, due := nextStart(kept, now, p); due {
+		if starts, due := s.nextStart(kind, now, p, kept); due {
 			k, err := mint(kind, starts, random)
 			if err != nil {
 				return s, false, err
@@ -213,7 +232,7 @@ func (s Set) Next(now time.Time, p Schedule) time.Time {
 	next := now.Add(p.Interval)
 	for _, kind := range kinds {
 		all := s.Of(kind)
-		if _, due := nextStart(all, now, p); due || raiseKeep(slices.Clone(all), now, p) {
+		if _, due := s.nextStart(kind, now, p, all); due || raiseKeep(slices.Clone(all), now, p) {
 			return now
 		}
 		if mintAt := newest(all, now, p).Starts.Add(p.Interval - p.Lead); mintAt.Before(next) {
@@ -269,11 +288,11 @@ func newest(all []Key, now time.Time, p Schedule) Key {
 
 // nextStart says when a further key should start, if it is time to publish it. The
 // lead is kept even if that is late, as after a long sleep.
-func nextStart(all []Key, now time.Time, p Schedule) (time.Time, bool) {
-	if len(all) == 0 {
+func (s Set) nextStart(kind string, now time.Time, p Schedule, all []Key) (time.Time, bool) {
+	if len(all) == 0 && (len(s.Keys) == 0 || !slices.Contains(added, kind)) {
 		return now.Truncate(time.Second), true
 	}
-	if newest(all, now, p).Starts.Add(p.Interval - p.Lead).After(now) {
+	if len(all) > 0 && newest(all, now, p).Starts.Add(p.Interval-p.Lead).After(now) {
 		return time.Time{}, false
 	}
 	// Whole seconds, and not an instant less than the lead.
@@ -285,10 +304,12 @@ func mint(kind string, starts time.Time, random io.Reader) (Key, error) {
 	var private any
 	var err error
 	switch kind {
-	case RS256:
+	case RS256, PS256:
 		private, err = rsa.GenerateKey(random, rsaBits)
 	case ES256:
 		private, err = ecdsa.GenerateKey(elliptic.P256(), random)
+	case EdDSA:
+		_, private, err = ed25519.GenerateKey(random)
 	default:
 		k.Secret = make([]byte, 32)
 		_, err = io.ReadFull(random, k.Secret)

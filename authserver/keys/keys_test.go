@@ -78,8 +78,9 @@ func TestRotate_Schedule(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := scheduled(Seal, tt.keys...)
-			before.Keys = append(before.Keys, scheduled(RS256, tt.now).Keys...) // never due
-			before.Keys = append(before.Keys, scheduled(ES256, tt.now).Keys...)
+			for _, kind := range Algs() {
+				before.Keys = append(before.Keys, scheduled(kind, tt.now).Keys...) // never due
+			}
 			after, changed, err := before.Rotate(start.Add(tt.now), schedule, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -125,8 +126,9 @@ func TestRotate_Keep(t *testing.T) {
 			for i := range before.Keys {
 				before.Keys[i].Keep = tt.noted
 			}
-			before.Keys = append(before.Keys, scheduled(RS256, tt.now).Keys...) // never due
-			before.Keys = append(before.Keys, scheduled(ES256, tt.now).Keys...)
+			for _, kind := range Algs() {
+				before.Keys = append(before.Keys, scheduled(kind, tt.now).Keys...) // never due
+			}
 			if next := before.Next(start.Add(tt.now-1), tt.schedule); next.After(start.Add(tt.now)) && tt.want != noted(before) {
 				t.Errorf("Next = %v, want %v", next, start.Add(tt.now))
 			}
@@ -202,7 +204,7 @@ func TestRotate_FirstMint(t *testing.T) {
 	if err != nil || !changed {
 		t.Fatalf("Rotate = %v, %v, want a change", changed, err)
 	}
-	for _, kind := range []string{RS256, ES256} {
+	for _, kind := range Algs() {
 		k, ok := s.Active(kind, now)
 		if !ok || k.Starts.After(now) {
 			t.Fatalf("Active(%s) = %v, %v, want a key that has started", kind, k, ok)
@@ -221,8 +223,34 @@ func TestRotate_FirstMint(t *testing.T) {
 		}
 		ids[k.ID] = true
 	}
-	if again, changed, err := s.Rotate(now, schedule, nil); err != nil || changed || len(again.Keys) != 3 {
+	if again, changed, err := s.Rotate(now, schedule, nil); err != nil || changed || len(again.Keys) != len(kinds) {
 		t.Errorf("second Rotate = %v, %v, %v, want no change", again, changed, err)
+	}
+}
+
+// TestRotate_KindOfANewerVersion: what an older version made stays as it is, and a kind
+// that it did not know is published for the lead before it is used, once.
+func TestRotate_KindOfANewerVersion(t *testing.T) {
+	s := Set{Keys: slices.Concat(scheduled(RS256, 0).Keys, scheduled(ES256, 0).Keys, scheduled(Seal, 0).Keys)}
+	now := start.Add(day)
+	if next := s.Next(now, schedule); !next.Equal(now) {
+		t.Errorf("Next = %v, want now", next)
+	}
+	after, changed, err := s.Rotate(now, schedule, nil)
+	if err != nil || !changed {
+		t.Fatalf("Rotate = %v, %v, want a change", changed, err)
+	}
+	for _, kind := range Kinds() {
+		want := "0s"
+		if kind == PS256 || kind == EdDSA {
+			want = (day + lead).String()
+		}
+		if got := starts(after, kind); got != want {
+			t.Errorf("%s keys start at %s, want %s", kind, got, want)
+		}
+	}
+	if again, changed, err := after.Rotate(now.Add(lead), schedule, nil); changed || err != nil {
+		t.Errorf("second Rotate = %v, %v, want no change", again, err)
 	}
 }
 
@@ -236,14 +264,14 @@ func TestRotate_RandomFails(t *testing.T) {
 // keys during a rolling update.
 func TestRotate_KeepsWhatItDoesNotKnow(t *testing.T) {
 	s := scheduled(Seal, 0)
-	for _, kind := range []string{RS256, ES256, "EdDSA"} {
+	for _, kind := range append(Algs(), "ML-DSA-44") {
 		s.Keys = append(s.Keys, scheduled(kind, 28*day).Keys...)
 	}
 	after, changed, err := s.Rotate(start.Add(28*day), schedule, nil)
 	if err != nil || !changed {
 		t.Fatalf("Rotate = %v, %v, want a change", changed, err)
 	}
-	if got, want := starts(after, "EdDSA"), (28 * day).String(); got != want {
+	if got, want := starts(after, "ML-DSA-44"), (28 * day).String(); got != want {
 		t.Errorf("keys of an unknown kind start at %q, want %q", got, want)
 	}
 }
@@ -275,7 +303,7 @@ func TestActive(t *testing.T) {
 
 // checkInvariants is what must hold at every moment of every history.
 func checkInvariants(s Set, published map[string]time.Time, now time.Time) error {
-	for _, kind := range []string{RS256, ES256, Seal} {
+	for _, kind := range Kinds() {
 		k, ok := s.Active(kind, now)
 		if !ok {
 			return fmt.Errorf("no %s key", kind)
@@ -306,7 +334,7 @@ func TestRotate_Months(t *testing.T) {
 	s, p := minted(t, now), schedule
 	published, used := map[string]time.Time{}, map[string]time.Time{}
 	for rounds := 0; now.Before(start.Add(200 * day)); rounds++ {
-		for _, kind := range []string{RS256, ES256, Seal} {
+		for _, kind := range Kinds() {
 			active, _ := s.Active(kind, now)
 			used[active.ID] = now
 		}
@@ -364,8 +392,9 @@ func TestRotate_ClockJumps(t *testing.T) {
 			t.Helper()
 			// Signing keys are slow to make: these are always young.
 			s.Keys = s.Of(Seal)
-			for i, k := range append(slices.Clone(signing), signing...) {
-				k.Kind, k.Starts, k.ID = []string{RS256, ES256}[i], now, fmt.Sprint("signing-", i)
+			for _, kind := range Algs() {
+				k := signing[0]
+				k.Kind, k.Starts, k.ID = kind, now, "of "+kind
 				s.Keys = append(s.Keys, k)
 			}
 			var err error
@@ -473,7 +502,7 @@ func TestRotate_ReplicasConverge(t *testing.T) {
 
 func TestEncodeDecode(t *testing.T) {
 	s := minted(t, start)
-	s.Keys = append(s.Keys, Key{ID: "future", Kind: "EdDSA", Secret: []byte("x"), Starts: start})
+	s.Keys = append(s.Keys, Key{ID: "future", Kind: "ML-DSA-44", Secret: []byte("x"), Starts: start})
 	data, err := s.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -486,7 +515,7 @@ func TestEncodeDecode(t *testing.T) {
 	if err != nil || !bytes.Equal(again, data) {
 		t.Errorf("round trip = %v, %v, want the same bytes", got, err)
 	}
-	if _, ok := got.Active(RS256, start); !ok || len(got.Keys) != 4 {
+	if _, ok := got.Active(RS256, start); !ok || len(got.Keys) != len(kinds)+1 {
 		t.Errorf("Decode = %v, want all keys", got)
 	}
 }
@@ -525,7 +554,7 @@ func FuzzDecode(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s.Keys = append(s.Of(Seal), s.Of(ES256)...) // an RSA key takes a millisecond to parse
+	s.Keys = slices.Concat(s.Of(Seal), s.Of(ES256), s.Of(EdDSA)) // an RSA key takes a millisecond to parse
 	data, err := s.Encode()
 	if err != nil {
 		f.Fatal(err)
@@ -554,10 +583,12 @@ func FuzzDecode(f *testing.F) {
 
 func TestSigner_Refuses(t *testing.T) {
 	s := minted(t, start)
-	rsa, ec, sealing := s.Of(RS256)[0], s.Of(ES256)[0], s.Of(Seal)[0]
+	rsa, ec, ed, sealing := s.Of(RS256)[0], s.Of(ES256)[0], s.Of(EdDSA)[0], s.Of(Seal)[0]
 	swap := func(k Key, kind string) Key { k.Kind = kind; return k }
 	for name, k := range map[string]Key{
 		"RSA as ES256": swap(rsa, ES256), "EC as RS256": swap(ec, RS256), "RSA as seal": swap(rsa, Seal),
+		"EC as PS256": swap(ec, PS256), "EC as EdDSA": swap(ec, EdDSA), "RSA as EdDSA": swap(rsa, EdDSA),
+		"Ed25519 as ES256": swap(ed, ES256), "Ed25519 as PS256": swap(ed, PS256), "Ed25519 as seal": swap(ed, Seal),
 		"sealing key": sealing, "sealing key as ES256": swap(sealing, ES256), "nothing": {ID: "a", Kind: ES256},
 	} {
 		if signer, err := k.Signer(); err == nil {

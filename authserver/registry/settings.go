@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clientele-dev/clientele/authserver/identity"
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -48,14 +49,14 @@ func (c *Client) Lifetimes(i *Issuer) registration.Lifetimes {
 // OwnLifetimes are the client's own; those that are zero are its server's.
 func (c *Client) OwnLifetimes() registration.ClientLifetimes { return c.record.Lifetimes }
 
-// IDTokenAlg signs the client's ID tokens at i.
-func (c *Client) IDTokenAlg(i *Issuer) string {
-	return cmp.Or(c.record.IDTokenAlg, i.Signing.IDTokenAlg)
+// IDTokenAlg signs the client's ID tokens at i, which is ready.
+func (c *Client) IDTokenAlg(i *Issuer, now time.Time) string {
+	return i.Keys.Usable(now, c.record.IDTokenAlg, i.Signing.IDTokenAlg)
 }
 
-// AccessTokenAlg signs the client's access tokens at i.
-func (c *Client) AccessTokenAlg(i *Issuer) string {
-	return cmp.Or(c.record.AccessTokenAlg, i.Signing.AccessTokenAlg)
+// AccessTokenAlg signs the client's access tokens at i, which is ready.
+func (c *Client) AccessTokenAlg(i *Issuer, now time.Time) string {
+	return i.Keys.Usable(now, c.record.AccessTokenAlg, i.Signing.AccessTokenAlg)
 }
 
 // HomeURI is the app's home page: https, or empty.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/identity"
+	"github.com/clientele-dev/clientele/authserver/keys"
+	"github.com/clientele-dev/clientele/authserver/token"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
 
@@ -49,9 +51,17 @@ func TestClient_SettingsOverTheIssuers(t *testing.T) {
 		Lifetimes: registration.Lifetimes{AccessToken: time.Minute, Session: time.Hour},
 		Signing:   registration.Signing{IDTokenAlg: "RS256", AccessTokenAlg: "ES256"},
 	}}
+	now := time.Now()
+	set, _, err := keys.Set{}.Rotate(now, keys.Schedule{Interval: time.Hour, Lead: time.Minute}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i.Keys, err = token.NewKeySet("", set); err != nil {
+		t.Fatal(err)
+	}
 	c := client(t)
-	if c.Lifetimes(i) != i.Lifetimes || c.IDTokenAlg(i) != "RS256" || c.AccessTokenAlg(i) != "ES256" || c.Consent() != registration.ConsentOnce {
-		t.Errorf("without settings: %+v %s %s %s", c.Lifetimes(i), c.IDTokenAlg(i), c.AccessTokenAlg(i), c.Consent())
+	if c.Lifetimes(i) != i.Lifetimes || c.IDTokenAlg(i, now) != "RS256" || c.AccessTokenAlg(i, now) != "ES256" || c.Consent() != registration.ConsentOnce {
+		t.Errorf("without settings: %+v %s %s %s", c.Lifetimes(i), c.IDTokenAlg(i, now), c.AccessTokenAlg(i, now), c.Consent())
 	}
 	c = client(t, func(r *registration.Client) {
 		r.Lifetimes.AccessToken, r.IDTokenAlg, r.AccessTokenAlg, r.Consent = time.Second, "ES256", "RS256", registration.ConsentNever
@@ -59,8 +69,8 @@ func TestClient_SettingsOverTheIssuers(t *testing.T) {
 	if got := c.Lifetimes(i); got.AccessToken != time.Second || got.Session != time.Hour {
 		t.Errorf("lifetimes are %+v", got)
 	}
-	if c.IDTokenAlg(i) != "ES256" || c.AccessTokenAlg(i) != "RS256" || c.Consent() != registration.ConsentNever {
-		t.Errorf("got %s %s %s", c.IDTokenAlg(i), c.AccessTokenAlg(i), c.Consent())
+	if c.IDTokenAlg(i, now) != "ES256" || c.AccessTokenAlg(i, now) != "RS256" || c.Consent() != registration.ConsentNever {
+		t.Errorf("got %s %s %s", c.IDTokenAlg(i, now), c.AccessTokenAlg(i, now), c.Consent())
 	}
 }
 

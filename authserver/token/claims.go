@@ -5,7 +5,7 @@ package token
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"strings"
@@ -88,8 +88,7 @@ func (k *KeySet) SignAccess(alg string, a Access) (string, error) {
 	}, a.IssuedAt)
 }
 
-// SignID returns i as a JWT signed with alg, which must be one whose hash is
-// SHA-256.
+// SignID returns i as a JWT signed with alg.
 func (k *KeySet) SignID(alg string, i ID) (string, error) {
 	claims := idClaims{
 		RegisteredClaims: k.registered(i.Subject, []string{i.ClientID}, "", i.IssuedAt, i.Expires),
@@ -100,11 +99,21 @@ func (k *KeySet) SignID(alg string, i ID) (string, error) {
 		Person:           i.Person,
 	}
 	if i.AccessToken != "" {
-		// OpenID Connect Core 1.0 section 3.1.3.6: the left half of the hash.
-		sum := sha256.Sum256([]byte(i.AccessToken))
-		claims.AtHash = base64.RawURLEncoding.EncodeToString(sum[:16])
+		claims.AtHash = atHash(alg, i.AccessToken)
 	}
 	return k.sign(alg, typID, claims, i.IssuedAt)
+}
+
+// atHash is the left half of an access token's hash (OpenID Connect Core 1.0 section
+// 3.1.3.6), by the hash that the ID token's signature uses: for Ed25519 that is SHA-512
+// (RFC 8032 section 5.1).
+func atHash(alg, accessToken string) string {
+	if alg == keys.EdDSA {
+		sum := sha512.Sum512([]byte(accessToken))
+		return base64url(sum[:sha512.Size/2])
+	}
+	sum := sha256.Sum256([]byte(accessToken))
+	return base64url(sum[:sha256.Size/2])
 }
 
 // VerifyAccess returns what an access token says, if it is one of this issuer and
@@ -116,7 +125,7 @@ func (k *KeySet) VerifyAccess(raw string, now time.Time) (Access, error) {
 	var c accessClaims
 	t, err := jwt.ParseWithClaims(raw, &c, k.key,
 		jwt.WithStrictDecoding(),
-		jwt.WithValidMethods([]string{keys.RS256, keys.ES256}),
+		jwt.WithValidMethods(keys.Algs()),
 		jwt.WithIssuer(k.issuer),
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
@@ -150,7 +159,7 @@ func (k *KeySet) VerifyHint(raw string) (Hint, error) {
 	var c jwt.RegisteredClaims
 	t, err := jwt.ParseWithClaims(raw, &c, k.key,
 		jwt.WithStrictDecoding(),
-		jwt.WithValidMethods([]string{keys.RS256, keys.ES256}),
+		jwt.WithValidMethods(keys.Algs()),
 		jwt.WithoutClaimsValidation(),
 	)
 	if err != nil {

@@ -6,6 +6,7 @@ package token
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
@@ -14,7 +15,7 @@ import (
 	"github.com/clientele-dev/clientele/authserver/keys"
 )
 
-// jwk is a public key (RFC 7517 section 4, RFC 7518 section 6).
+// jwk is a public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 type jwk struct {
 	Kty string `json:"kty"`
 	Use string `json:"use"`
@@ -40,6 +41,8 @@ func publicJWK(k keys.Key, public crypto.PublicKey) jwk {
 		if point, err := p.Bytes(); err == nil {
 			out.X, out.Y = base64url(point[1:33]), base64url(point[33:])
 		}
+	case ed25519.PublicKey:
+		out.Kty, out.Crv, out.X = "OKP", "Ed25519", base64url(p)
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -38,13 +39,17 @@ type KeySet struct {
 	jwks    []byte
 }
 
+// required are the algorithms that every set has a key of. An older version has minted
+// none of the others; they follow.
+var required = []string{keys.RS256, keys.ES256}
+
 // NewKeySet parses the signing keys of set.
 func NewKeySet(issuer string, set keys.Set) (*KeySet, error) {
 	k := &KeySet{issuer: issuer, set: set, signers: map[string]crypto.Signer{}}
 	var jwks []jwk
-	for _, alg := range []string{keys.RS256, keys.ES256} {
+	for _, alg := range keys.Algs() {
 		all := set.Of(alg)
-		if len(all) == 0 {
+		if len(all) == 0 && slices.Contains(required, alg) {
 			return nil, fmt.Errorf("no %s key", alg)
 		}
 		for _, key := range all {
@@ -69,6 +74,25 @@ func (k *KeySet) GoString() string { return k.String() }
 
 // JWKS is the JWK set (RFC 7517 section 5) as JSON. The caller must not change it.
 func (k *KeySet) JWKS() []byte { return k.jwks }
+
+// Usable returns the first of algs that has a key in use at now, or RS256. A kind of key
+// that was added by an upgrade does not sign before it has been published for as long
+// as any other; until then, what was wished for before it signs.
+func (k *KeySet) Usable(now time.Time, algs ...string) string {
+	for _, alg := range algs {
+		if key, ok := k.set.Active(alg, now); ok && (!key.Starts.After(now) || k.early(now)) {
+			return alg
+		}
+	}
+	return keys.RS256
+}
+
+// early reports whether now is before everything: the clock was set back, and no key
+// is better than another.
+func (k *KeySet) early(now time.Time) bool {
+	key, ok := k.set.Active(keys.RS256, now)
+	return ok && key.Starts.After(now)
+}
 
 func (k *KeySet) sign(alg, typ string, claims jwt.Claims, now time.Time) (string, error) {
 	key, ok := k.set.Active(alg, now)

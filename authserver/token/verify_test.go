@@ -29,7 +29,7 @@ import (
 
 func TestVerifyAccess_RoundTrip(t *testing.T) {
 	k := keySet(t, 1)
-	for _, alg := range []string{keys.RS256, keys.ES256} {
+	for _, alg := range keys.Algs() {
 		got, err := k.VerifyAccess(signed(t, k, alg, access), now)
 		if err != nil {
 			t.Fatal(err)
@@ -327,7 +327,7 @@ func fixedKey(f *testing.F) *KeySet {
 
 func FuzzVerifyAccess(f *testing.F) {
 	k := fixedKey(f)
-	for _, alg := range []string{keys.RS256, keys.ES256} {
+	for _, alg := range required {
 		raw := signed(f, k, alg, access)
 		f.Add(raw)
 		f.Add(raw + "=")

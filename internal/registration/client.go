@@ -209,9 +209,9 @@ func (c Client) validateTerms() error {
 		return errors.New("consent is not supported")
 	case min(l.AccessToken, l.IDToken, l.RefreshToken, l.RefreshTokenIdle) < 0:
 		return errors.New("lifetimes: one is negative")
-	case !slices.Contains([]string{"", "RS256", "ES256"}, c.IDTokenAlg):
+	case c.IDTokenAlg != "" && !slices.Contains(signingAlgs, c.IDTokenAlg):
 		return errors.New("idTokenAlg is not supported")
-	case !slices.Contains([]string{"", "RS256", "ES256"}, c.AccessTokenAlg):
+	case c.AccessTokenAlg != "" && !slices.Contains(signingAlgs, c.AccessTokenAlg):
 		return errors.New("accessTokenAlg is not supported")
 	}
 	return nil

@@ -7,8 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
+
+// signingAlgs are what tokens can be signed with.
+var signingAlgs = []string{"RS256", "ES256", "PS256", "EdDSA"}
 
 // Server is what the authserver knows of an AuthorizationServer.
 type Server struct {
@@ -123,7 +127,7 @@ func (s Server) Validate() error {
 		refuse("lifetimes.refreshTokenRetryGrace is negative")
 	}
 	for _, a := range [][2]string{{"idTokenAlg", s.Signing.IDTokenAlg}, {"accessTokenAlg", s.Signing.AccessTokenAlg}} {
-		if a[1] != "RS256" && a[1] != "ES256" {
+		if !slices.Contains(signingAlgs, a[1]) {
 			refuse("signing.%s is not supported", a[0])
 		}
 	}

@@ -127,11 +127,11 @@ func (s *store) observe(now time.Time) observation {
 			continue
 		}
 		out.issuers++
-		for _, kind := range []string{keys.RS256, keys.ES256, keys.Seal} {
+		for _, kind := range keys.Kinds() {
 			if v.keys.set == nil || !v.ownsKeys() {
 				continue
 			}
-			if k, ok := v.keys.set.Active(kind, now); ok {
+			if k, ok := v.keys.set.Active(kind, now); ok && !k.Starts.After(now) {
 				out.keys = append(out.keys, activeKey{name, kind, k.Starts})
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/clientele-dev/clientele/authserver/keys"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
 
@@ -29,14 +30,20 @@ func TestMetrics(t *testing.T) {
 # HELP clientele_key_age_seconds How long ago the key in use came into use.
 # TYPE clientele_key_age_seconds gauge
 clientele_key_age_seconds{issuer="default",kind="ES256"} 110
+clientele_key_age_seconds{issuer="default",kind="EdDSA"} 110
+clientele_key_age_seconds{issuer="default",kind="PS256"} 110
 clientele_key_age_seconds{issuer="default",kind="RS256"} 110
 clientele_key_age_seconds{issuer="default",kind="seal"} 110
 clientele_key_age_seconds{issuer="second",kind="ES256"} 20
+clientele_key_age_seconds{issuer="second",kind="EdDSA"} 20
+clientele_key_age_seconds{issuer="second",kind="PS256"} 20
 clientele_key_age_seconds{issuer="second",kind="RS256"} 20
 clientele_key_age_seconds{issuer="second",kind="seal"} 20
 # HELP clientele_key_rotations_total Keys that this replica has minted and published.
 # TYPE clientele_key_rotations_total counter
 clientele_key_rotations_total{issuer="second",kind="ES256"} 1
+clientele_key_rotations_total{issuer="second",kind="EdDSA"} 1
+clientele_key_rotations_total{issuer="second",kind="PS256"} 1
 clientele_key_rotations_total{issuer="second",kind="RS256"} 1
 clientele_key_rotations_total{issuer="second",kind="seal"} 1
 # HELP clientele_registry_clients Registered clients.
@@ -72,7 +79,7 @@ clientele_usage_reports_total{result="written"} 0
 		}
 		r.link.cut(false)
 		settle(time.Minute)
-		if n, err := testutil.GatherAndCount(registry, "clientele_key_age_seconds", "clientele_key_rotations_total"); err != nil || n != 3 {
+		if n, err := testutil.GatherAndCount(registry, "clientele_key_age_seconds", "clientele_key_rotations_total"); err != nil || n != len(keys.Kinds()) {
 			t.Errorf("%d series of keys after an issuer is gone, want those of the other one, %v", n, err)
 		}
 	})

@@ -142,7 +142,7 @@ func TestRotator_MintsAnewAfterDeletion(t *testing.T) {
 		before := k.keys()
 		by.delete(registration.KeysName("default"))
 		settle(time.Second)
-		if after := k.keys(); len(after.Keys) != 3 || after.Keys[0].ID == before.Keys[0].ID {
+		if after := k.keys(); len(after.Keys) != len(keys.Kinds()) || after.Keys[0].ID == before.Keys[0].ID {
 			t.Errorf("there are no new keys; log:\n%s", k.log)
 		}
 		if !k.issuer().Ready() || !strings.Contains(k.log.String(), "everybody must sign in again") {
@@ -205,7 +205,7 @@ func TestRotator_ServerDeletedAndCreatedAnew(t *testing.T) {
 		before := k.keys()
 		by.update(serverSecret(serverRecord("default", func(r *registration.Server) { r.UID = "a new uid" })))
 		settle(time.Second)
-		if after := k.keys(); len(after.Keys) != 3 || after.Keys[0].ID == before.Keys[0].ID || !k.issuer().Ready() {
+		if after := k.keys(); len(after.Keys) != len(keys.Kinds()) || after.Keys[0].ID == before.Keys[0].ID || !k.issuer().Ready() {
 			t.Errorf("a new AuthorizationServer has the keys of the old one; log:\n%s", k.log)
 		}
 		if o := by.secret(o.Name); o.OwnerReferences[0].UID != "a new uid" || o.Annotations["backup"] != "yes" {
@@ -218,12 +218,12 @@ func TestRotator_FollowsTheRecordsInterval(t *testing.T) {
 	bubble(t, func(t *testing.T, a *api, by admin) {
 		k := a.replica(t, "one").keep(t)
 		settle(25 * time.Hour)
-		if n := len(k.keys().Keys); n != 3 {
-			t.Fatalf("%d keys after a day, want 3", n)
+		if n := len(k.keys().Keys); n != len(keys.Kinds()) {
+			t.Fatalf("%d keys after a day, want %d", n, len(keys.Kinds()))
 		}
 		by.update(serverSecret(serverRecord("default", func(r *registration.Server) { r.Signing.KeyRotationInterval = 24 * time.Hour })))
 		settle(time.Hour)
-		if n := len(k.keys().Keys); n != 6 {
+		if n := len(k.keys().Keys); n != 2*len(keys.Kinds()) {
 			t.Errorf("%d keys after the interval was shortened to a day, want a next one of each kind", n)
 		}
 	})
@@ -254,10 +254,10 @@ func TestRotator_DecidesOnlyOnTheLatestKeys(t *testing.T) {
 		}
 		late.link.freeze()
 		settle(29 * 24 * time.Hour)
-		if n := len(prompt.keys().Keys); n != 6 {
-			t.Fatalf("%d keys after the first rotation, want 6", n)
+		if n := len(prompt.keys().Keys); n != 2*len(keys.Kinds()) {
+			t.Fatalf("%d keys after the first rotation, want %d", n, 2*len(keys.Kinds()))
 		}
-		if n := len(late.keys().Keys); n != 3 {
+		if n := len(late.keys().Keys); n != len(keys.Kinds()) {
 			t.Fatal("not the situation that this test is about")
 		}
 		if n := late.link.count("get", "secrets"); n == 0 || late.link.count("put", "secrets") > 0 {
@@ -269,8 +269,8 @@ func TestRotator_DecidesOnlyOnTheLatestKeys(t *testing.T) {
 		}
 		late.link.thaw()
 		settle(time.Second)
-		if n := len(late.keys().Keys); n != 6 {
-			t.Errorf("%d keys after it has caught up, want 6", n)
+		if n := len(late.keys().Keys); n != 2*len(keys.Kinds()) {
+			t.Errorf("%d keys after it has caught up, want %d", n, 2*len(keys.Kinds()))
 		}
 	})
 }
@@ -335,7 +335,7 @@ func TestRotator_AYear(t *testing.T) {
 		writes := 0
 		for _, k := range y.keepers {
 			writes += k.link.count("put", "secrets") + k.link.count("post", "secrets")
-			if n := len(k.seen); n < 3*12 || n > 3*14 {
+			if n := len(k.seen); n < len(keys.Kinds())*12 || n > len(keys.Kinds())*14 {
 				t.Errorf("%s has seen %d keys in a year, want one of each kind a month", k.name, n)
 			}
 		}
@@ -377,7 +377,7 @@ func (y *year) look(now time.Time) {
 	y.t.Helper()
 	lead := DefaultSchedule(y.record).Lead
 	for _, k := range y.keepers {
-		for _, kind := range []string{keys.RS256, keys.ES256, keys.Seal} {
+		for _, kind := range keys.Kinds() {
 			active, ok := k.keys().Active(kind, now)
 			if !ok {
 				y.t.Fatalf("%s has no %s key at %v", k.name, kind, now)
