@@ -228,7 +228,7 @@ func TestNewIssuer(t *testing.T) {
 	if got, want := i.Describe("unknown"), "unknown"; got != want {
 		t.Errorf("Describe(unknown) = %q, want %q", got, want)
 	}
-	if got, want := i.ScopeNames().String(), "openid profile email groups offline_access"; got != want {
+	if got, want := i.ScopeNames().String(), "openid profile email address phone groups offline_access"; got != want {
 		t.Errorf("ScopeNames = %q, want %q", got, want)
 	}
 	if bare := anIssuer(t, "x", "http://localhost:9096"); bare.Ready() || bare.Secure || bare.Path != "" || bare.Host != "localhost:9096" {
