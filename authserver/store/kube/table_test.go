@@ -58,8 +58,8 @@ func TestTable(t *testing.T) {
 		header, row string
 	}{
 		{sessionKind, "Name | Person | Provider | Server | Since | Until", session + " | ann | staff | default | 90m | time"},
-		{grantKind, "Name | Person | Client | Scopes | Since | Last Used | Until | [Server] | [Provider] | [Refreshes]",
-			grant + ` | ann | docs.wiki | ["openid","profile"] | 90m | 30m | time | [default] | [staff] | [1]`},
+		{grantKind, "Name | Person | Client | Scopes | Since | Last Used | Until | Revoked | [Server] | [Provider] | [Refreshes]",
+			grant + ` | ann | docs.wiki | ["openid","profile"] | 90m | 30m | time | <nil> | [default] | [staff] | [1]`},
 		{consentKind, "Name | Person | Client | Scopes | Given | [Server] | [Provider]",
 			consent + ` | ann | docs.wiki | ["openid","profile"] | 90m | [default] | [staff]`},
 	} {
@@ -67,6 +67,11 @@ func TestTable(t *testing.T) {
 		if header != tt.header || row != tt.row {
 			t.Errorf("%s:\n%s\n%s\nwant\n%s\n%s", tt.kind.name, header, row, tt.header, tt.row)
 		}
+	}
+	// A grant that was taken away within its code's life is still there, and says so.
+	must(t, s.Revoke(t.Context(), issuer, "code"))
+	if _, row := table(t, admin, grantKind); strings.Contains(row, "<nil>") {
+		t.Errorf("a revoked grant: %s", row)
 	}
 }
 
