@@ -83,9 +83,8 @@ type login struct {
 func (l *login) present(ctx context.Context, as *app, drop bool) (audit.Presentation, *oauth2.Token) {
 	ctx, t := tapped(context.WithValue(ctx, oauth2.HTTPClient, as.http), drop)
 	// What another app knows of a code is where it was sent to.
-	config := as.config
-	config.RedirectURL = l.app.config.RedirectURL
-	tokens, err := config.Exchange(ctx, l.code, oauth2.VerifierOption(l.verifier))
+	sentTo := oauth2.SetAuthURLParam("redirect_uri", l.app.config.RedirectURL)
+	tokens, err := as.config.Exchange(ctx, l.code, oauth2.VerifierOption(l.verifier), sentTo)
 	p := audit.Presentation{Code: name(l.code), Foreign: as != l.app, Dropped: drop}
 	return as.presented(p, t, tokens, err), tokens
 }
