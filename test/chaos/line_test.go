@@ -4,55 +4,36 @@
 package chaos
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/clientele-dev/clientele/test/proxy"
 )
 
 // line is a replica's way to a server that it needs. It carries bytes, and knows what
 // can happen to a network: connections break, and bytes take their time.
 type line struct {
-	listener net.Listener
-	target   net.Addr
+	*proxy.Proxy
 
 	mu   sync.Mutex
-	cut  bool
 	most time.Duration // how late bytes arrive at the server, at most
-	open map[net.Conn]struct{}
 }
 
 // newLine listens at an address and connects to a target, until the test ends.
 func newLine(t *testing.T, at, target net.Addr) *line {
 	t.Helper()
-	l := &line{target: target, open: map[net.Conn]struct{}{}}
-	var err error
-	if l.listener, err = new(net.ListenConfig).Listen(t.Context(), at.Network(), at.String()); err != nil {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), at.Network(), at.String())
+	if err != nil {
 		t.Fatal(err)
 	}
-	var all sync.WaitGroup
-	all.Go(func() { l.accept(&all) })
-	t.Cleanup(func() {
-		_ = l.listener.Close() // nothing is lost with it
-		l.setCut(true)
-		all.Wait()
-	})
+	l := &line{}
+	l.Proxy = proxy.New(listener, target, l.carry)
+	t.Cleanup(func() { _ = l.Close() }) // nothing is lost with it
 	return l
-}
-
-// setCut breaks all connections, and makes all others fail, until it is set back.
-func (l *line) setCut(cut bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cut = cut
-	for c := range l.open {
-		if cut {
-			_ = c.Close() // it may have ended
-		}
-	}
 }
 
 // delay makes what the replica sends arrive later, by at least half of most.
@@ -71,47 +52,7 @@ func (l *line) lateness() time.Duration {
 	return l.most/2 + rand.N(l.most/2)
 }
 
-func (l *line) accept(all *sync.WaitGroup) {
-	for {
-		c, err := l.listener.Accept()
-		if err != nil {
-			return
-		}
-		all.Go(func() { l.carry(c) })
-	}
-}
-
-// add reports false, and closes c, while the line is cut.
-func (l *line) add(c net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cut {
-		_ = c.Close() // nothing was sent on it
-		return false
-	}
-	l.open[c] = struct{}{}
-	return true
-}
-
-func (l *line) end(c net.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.open, c)
-	_ = c.Close() // it may have ended
-}
-
-func (l *line) carry(replica net.Conn) {
-	if !l.add(replica) {
-		return
-	}
-	defer l.end(replica)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	server, err := new(net.Dialer).DialContext(ctx, l.target.Network(), l.target.String())
-	if err != nil || !l.add(server) {
-		return
-	}
-	defer l.end(server)
+func (l *line) carry(replica, server net.Conn) {
 	var both sync.WaitGroup
 	both.Go(func() { l.flow(server, replica, func() time.Duration { return 0 }) })
 	both.Go(func() { l.flow(replica, server, l.lateness) })

@@ -166,13 +166,13 @@ func cutConnections(w *world, random *rand.Rand) error {
 	}
 	for _, r := range struck {
 		for _, l := range r.lines {
-			l.setCut(true)
+			l.Cut()
 		}
 	}
 	err := w.last(between(random, 100*time.Millisecond, 2*time.Second))
 	for _, r := range struck {
 		for _, l := range r.lines {
-			l.setCut(false)
+			l.Mend()
 		}
 	}
 	return err

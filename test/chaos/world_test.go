@@ -182,7 +182,7 @@ func (w *world) kubeconfig(replica string) (string, *line) {
 		CurrentContext: "it",
 		Contexts:       map[string]*clientcmdapi.Context{"it": {Cluster: "it", AuthInfo: "it"}},
 		Clusters: map[string]*clientcmdapi.Cluster{"it": {
-			Server: "https://" + l.listener.Addr().String(), CertificateAuthorityData: c.CAData,
+			Server: "https://" + l.Addr().String(), CertificateAuthorityData: c.CAData,
 		}},
 		AuthInfos: map[string]*clientcmdapi.AuthInfo{"it": {
 			ClientCertificateData: c.CertData, ClientKeyData: c.KeyData,

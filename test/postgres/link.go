@@ -15,18 +15,18 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/clientele-dev/clientele/test/proxy"
 )
 
 // Link is a way to a Server over which messages get lost: a network between the two.
 type Link struct {
-	dir      string
-	target   string
-	listener net.Listener
-	ended    chan struct{}
+	*proxy.Proxy
+
+	dir   string
+	ended chan struct{}
 
 	mu    sync.Mutex
-	cut   bool
-	open  map[net.Conn]struct{}
 	fate  fate
 	match []byte
 	done  chan struct{} // closed when the fate has come to pass
@@ -52,38 +52,20 @@ func (s *Server) NewLink(tb testing.TB) *Link {
 		tb.Fatal(err)
 	}
 	socket := fmt.Sprintf(".s.PGSQL.%d", s.port)
-	l := &Link{dir: dir, target: filepath.Join(s.dir, socket), ended: make(chan struct{}), open: map[net.Conn]struct{}{}}
-	if l.listener, err = net.Listen("unix", filepath.Join(dir, socket)); err != nil { //nolint:noctx // listening does not wait
+	l := &Link{dir: dir, ended: make(chan struct{})}
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), "unix", filepath.Join(dir, socket))
+	if err != nil {
 		tb.Fatal(err)
 	}
-	var all sync.WaitGroup
-	all.Go(func() { l.accept(&all) })
+	target := &net.UnixAddr{Net: "unix", Name: filepath.Join(s.dir, socket)}
+	l.Proxy = proxy.New(listener, target, l.carry)
 	tb.Cleanup(func() {
 		close(l.ended)
-		l.Cut()
-		if err := errors.Join(l.listener.Close(), os.RemoveAll(dir)); err != nil {
+		if err := errors.Join(l.Close(), os.RemoveAll(dir)); err != nil {
 			tb.Error(err)
 		}
-		all.Wait()
 	})
 	return l
-}
-
-// Cut breaks all connections, and makes all others fail until Mend.
-func (l *Link) Cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cut = true
-	for c := range l.open {
-		_ = c.Close() // it may have ended
-	}
-}
-
-// Mend makes connections work again.
-func (l *Link) Mend() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cut = false
 }
 
 // LoseRequest breaks the connection on which a message with this text is sent next,
@@ -123,45 +105,7 @@ func (l *Link) fateOf(message []byte) (f fate, release <-chan struct{}, done cha
 	return f, l.letGo, l.done
 }
 
-func (l *Link) accept(all *sync.WaitGroup) {
-	for {
-		client, err := l.listener.Accept()
-		if err != nil {
-			return
-		}
-		all.Go(func() { l.carry(client) })
-	}
-}
-
-// add reports false, and closes c, while the link is cut.
-func (l *Link) add(c net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cut {
-		_ = c.Close() // nothing was sent on it
-		return false
-	}
-	l.open[c] = struct{}{}
-	return true
-}
-
-func (l *Link) end(c net.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.open, c)
-	_ = c.Close() // it may have ended
-}
-
-func (l *Link) carry(client net.Conn) {
-	if !l.add(client) {
-		return
-	}
-	defer l.end(client)
-	server, err := net.Dial("unix", l.target) //nolint:noctx // a local socket answers at once
-	if err != nil || !l.add(server) {
-		return
-	}
-	defer l.end(server)
+func (l *Link) carry(client, server net.Conn) {
 	w := &wire{link: l, client: client, server: server}
 	var both sync.WaitGroup
 	both.Go(w.answers)
