@@ -426,9 +426,7 @@ var _ = Describe("The record of an OAuthClient", func() {
 	It("drops an old credential when its overlap has passed, and nobody has to wait for that", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		Expect(k8s.Delete(ctx, w.secret("wiki"))).To(Succeed())
-		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(oc), &corev1.Secret{}) }).Should(Succeed())
-		expectClient(ctx, oc, isReady)
-		Expect(published(ctx, w.recordOf("wiki")).Digests).To(HaveLen(2))
+		w.expectReplaced(ctx, oc)
 		since := oc.Status.Conditions
 		w.halt()
 		w.clock.Step(settleDelay)

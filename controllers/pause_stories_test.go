@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
-	"github.com/clientele-dev/clientele/internal/registration"
 )
 
 func pause(ctx context.Context, oc *v1alpha1.OAuthClient) {
@@ -113,8 +112,7 @@ var _ = Describe("An OAuthClient that is paused", func() {
 	It("keeps its old secrets, which end when it goes on", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		Expect(k8s.Delete(ctx, w.secret("wiki"))).To(Succeed())
-		Eventually(func() []registration.Digest { return published(ctx, w.recordOf("wiki")).Digests }).Should(HaveLen(2))
-		expectClient(ctx, oc, isReady)
+		w.expectReplaced(ctx, oc)
 		pause(ctx, oc)
 		w.halt()
 		w.clock.Step(settleDelay)

@@ -173,7 +173,7 @@ var _ = Describe("The policy of an AuthorizationServer", func() {
 		Expect(k8s.Delete(ctx, w.secret("wiki"))).To(Succeed())
 		Eventually(func() []registration.Digest { return published(ctx, w.recordOf("wiki")).Digests }).Should(HaveLen(2))
 		r.load(ctx)
-		expectClient(ctx, oc, isReady)
+		w.expectReplaced(ctx, oc)
 		w.halt()
 		w.clock.Step(settleDelay)
 		w.start() // which gives the replica's Lease its full time

@@ -86,8 +86,7 @@ var _ = Describe("What the manager tells", func() {
 	It("counts what happens, and nothing twice", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		Expect(k8s.Delete(ctx, w.secret("wiki"))).To(Succeed())
-		Eventually(func() error { return k8s.Get(ctx, client.ObjectKeyFromObject(oc), &corev1.Secret{}) }).Should(Succeed())
-		expectClient(ctx, oc, isReady)
+		w.expectReplaced(ctx, oc)
 		secret := w.secret("wiki")
 		change(ctx, secret, func() { secret.Data[keyClientSecret] = []byte("mine") })
 		Eventually(func() string { return string(fetch(ctx, secret).Data[keyClientSecret]) }).ShouldNot(Equal("mine"))

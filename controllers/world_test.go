@@ -327,6 +327,20 @@ func digestOf(s *corev1.Secret) string {
 	return secretValue(s).Digest()
 }
 
+// expectReplaced waits until a client's Secret holds the last of two client secrets. That
+// the client is Ready does not say so: it may be still, from before.
+func (w *world) expectReplaced(ctx context.Context, oc *v1alpha1.OAuthClient) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		secret := w.secret(oc.Name)
+		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+		digests := published(ctx, w.recordOf(oc.Name)).Digests
+		g.Expect(digests).To(HaveLen(2))
+		g.Expect(digests[1].SHA256).To(Equal(digestOf(secret)))
+	}).Should(Succeed())
+	expectClient(ctx, oc, isReady)
+}
+
 // reasons are what each condition says, such as "Ready=True/Ready", in the order of
 // their types.
 func reasons(conditions []metav1.Condition, generation int64) map[string]string {
