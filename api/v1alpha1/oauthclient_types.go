@@ -73,7 +73,10 @@ type OAuthClientList struct {
 // OAuthClientSpec is RFC 7591's client metadata, in camelCase.
 //
 // +kubebuilder:validation:XValidation:rule="self.type != 'Public' || !has(self.tokenEndpointAuthMethod) || self.tokenEndpointAuthMethod == 'none'",fieldPath=".tokenEndpointAuthMethod",message="a Public client has no secret to authenticate with: remove tokenEndpointAuthMethod or set it to none"
-// +kubebuilder:validation:XValidation:rule="self.type != 'Confidential' || !has(self.tokenEndpointAuthMethod) || self.tokenEndpointAuthMethod != 'none'",fieldPath=".tokenEndpointAuthMethod",message="a Confidential client must authenticate: use client_secret_basic or client_secret_post, or set type to Public"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Confidential' || !has(self.tokenEndpointAuthMethod) || self.tokenEndpointAuthMethod != 'none'",fieldPath=".tokenEndpointAuthMethod",message="a Confidential client must authenticate: use client_secret_basic, client_secret_post or private_key_jwt, or set type to Public"
+// +kubebuilder:validation:XValidation:rule="(has(self.tokenEndpointAuthMethod) && self.tokenEndpointAuthMethod == 'private_key_jwt') == (has(self.jwks) || (has(self.jwksURI) && size(self.jwksURI) > 0))",fieldPath=".tokenEndpointAuthMethod",message="private_key_jwt needs the client's public keys, and they need private_key_jwt: set tokenEndpointAuthMethod to private_key_jwt and one of jwks and jwksURI, or none of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.jwks) || !has(self.jwksURI) || size(self.jwksURI) == 0",fieldPath=".jwksURI",message="the keys stand in jwks or are fetched from jwksURI, not both (RFC 7591 section 2): remove one of the two"
+// +kubebuilder:validation:XValidation:rule="!has(self.tokenEndpointAuthMethod) || self.tokenEndpointAuthMethod != 'private_key_jwt' || (!has(self.clientSecretRef) && !has(self.rotation))",fieldPath=".tokenEndpointAuthMethod",message="a client with private_key_jwt has no client secret: remove clientSecretRef and rotation"
 // +kubebuilder:validation:XValidation:rule="self.type != 'Public' || self.pkce == 'Required'",fieldPath=".pkce",message="PKCE is the only protection of a Public client's code: set pkce to Required, or type to Confidential"
 // +kubebuilder:validation:XValidation:rule="!self.scopes.exists(s, s == 'offline_access') || self.grantTypes.exists(g, g == 'refresh_token')",fieldPath=".scopes",message="the scope offline_access asks for refresh tokens: add refresh_token to grantTypes, or remove offline_access"
 // +kubebuilder:validation:XValidation:rule="has(self.clientID) == has(oldSelf.clientID) && (!has(self.clientID) || self.clientID == oldSelf.clientID)",fieldPath=".clientID",message="apps, grants and consents know a client by its client_id, so it cannot change: create another OAuthClient"
@@ -152,19 +155,38 @@ type OAuthClientSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	PostLogoutRedirectURIs []RedirectURI `json:"postLogoutRedirectURIs,omitempty"`
 
-	// backchannelLogoutURI is not supported by the server yet, and refused.
+	// backchannelLogoutURI is where the server tells the client that a person has
+	// signed out (OpenID Connect Back-Channel Logout 1.0): an https URI, or an http URI
+	// of a Service in this cluster, such as http://wiki.docs.svc:8080/logout.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="back-channel logout is not supported yet: remove backchannelLogoutURI"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(https://[A-Za-z0-9._~-]+|https://[[][0-9A-Fa-f:.]+[]]|http://[a-z0-9-]+[.][a-z0-9-]+[.]svc([.]cluster[.]local)?|http://localhost|http://127[.]0[.]0[.]1|http://[[]::1[]])(:[0-9]{1,5})?([/?][!$-;=?-Z_a-z~]*)?$') && isURL(self)",message="use an https URI without a fragment, for example https://wiki.example.com/logout; http is for a Service of this cluster, for example http://wiki.docs.svc:8080/logout"
 	BackchannelLogoutURI string `json:"backchannelLogoutURI,omitempty"`
 
-	// audiences are not supported by the server yet, and refused.
+	// audiences are the APIs for which the client may ask for access tokens, by the
+	// parameter resource of RFC 8707: absolute URIs without a fragment. Another
+	// OAuthClient's API is "api://" and its client_id. The client's own API is what a
+	// token is for that is asked for without the parameter.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:items:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="size(self) == 0",message="access tokens for other audiences are not supported yet: remove audiences"
-	Audiences []string `json:"audiences,omitempty"`
+	Audiences []Audience `json:"audiences,omitempty"`
+
+	// subjectType says whether all clients know a person by the same sub: public; or
+	// only those whose redirect URIs have the same host: pairwise (OpenID Connect Core
+	// 1.0 section 8). Changing it makes everybody somebody else to the app.
+	// +optional
+	// +default="public"
+	SubjectType SubjectType `json:"subjectType,omitempty"`
+
+	// jwks are the public keys of a client that authenticates with private_key_jwt (RFC
+	// 7591 section 2).
+	// +optional
+	JWKS *JWKS `json:"jwks,omitempty"`
+
+	// jwksURI is where the server fetches them instead.
+	// +optional
+	JWKSURI WebURI `json:"jwksURI,omitempty"`
 
 	// allowedUsers are the usernames of the people who may sign in to this client,
 	// beside the members of allowedGroups. Without both, everybody may. Whoever may
@@ -263,6 +285,79 @@ type OAuthClientSpec struct {
 	// +optional
 	// +default="Revoke"
 	GrantDeletionPolicy GrantDeletionPolicy `json:"grantDeletionPolicy,omitempty"`
+}
+
+// Audience is an absolute URI that an access token can be for (RFC 8707 section 2).
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=256
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9+.-]*:[!$-;=?-Z_a-z~]+$')",message="an audience is an absolute URI without a fragment (RFC 8707 section 2), for example https://api.example.com or api://shop.orders"
+type Audience string
+
+// SubjectType is a subject identifier type of OpenID Connect Core 1.0 section 8.
+//
+// +kubebuilder:validation:Enum=public;pairwise
+type SubjectType string
+
+const (
+	// SubjectPublic is the same sub for all clients.
+	SubjectPublic SubjectType = "public"
+	// SubjectPairwise is a sub of each sector's own.
+	SubjectPairwise SubjectType = "pairwise"
+)
+
+// JWKS is a set of public keys (RFC 7517 section 5).
+type JWKS struct {
+	// keys are the keys.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Keys []JWK `json:"keys"`
+}
+
+// JWK is a public key (RFC 7517 section 4). It has no place for a private one.
+//
+// +kubebuilder:validation:XValidation:rule="self.kty != 'RSA' || (has(self.n) && has(self.e))",message="an RSA key has n and e (RFC 7518 section 6.3.1)"
+// +kubebuilder:validation:XValidation:rule="self.kty != 'EC' || (has(self.crv) && self.crv == 'P-256' && has(self.x) && has(self.y))",message="an EC key has crv P-256, x and y (RFC 7518 section 6.2.1)"
+// +kubebuilder:validation:XValidation:rule="self.kty != 'OKP' || (has(self.crv) && self.crv == 'Ed25519' && has(self.x))",message="an OKP key has crv Ed25519 and x (RFC 8037 section 2)"
+// +kubebuilder:validation:XValidation:rule="!has(self.use) || self.use == 'sig'",message="use is sig: the key verifies signatures"
+type JWK struct {
+	// kty is the kind of key.
+	// +required
+	// +kubebuilder:validation:Enum=RSA;EC;OKP
+	Kty string `json:"kty"`
+	// kid is the key's name in the header of what it has signed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Kid string `json:"kid,omitempty"`
+	// alg is the only algorithm that the key is for.
+	// +optional
+	Alg SigningAlg `json:"alg,omitempty"`
+	// use is sig.
+	// +optional
+	// +kubebuilder:validation:MaxLength=8
+	Use string `json:"use,omitempty"`
+	// crv is the curve of an EC or OKP key.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Crv string `json:"crv,omitempty"`
+	// x is base64url, as are the others.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	X string `json:"x,omitempty"`
+	// y is the other coordinate of an EC key.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Y string `json:"y,omitempty"`
+	// n is the modulus of an RSA key.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1400
+	N string `json:"n,omitempty"`
+	// e is its exponent.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	E string `json:"e,omitempty"`
 }
 
 // WebURI is an https URI of a page or picture.
@@ -373,7 +468,7 @@ const (
 
 // TokenEndpointAuthMethod is a client authentication method of RFC 7591 section 2.
 //
-// +kubebuilder:validation:Enum=client_secret_basic;client_secret_post;none
+// +kubebuilder:validation:Enum=client_secret_basic;client_secret_post;private_key_jwt;none
 type TokenEndpointAuthMethod string
 
 const (
@@ -381,6 +476,9 @@ const (
 	AuthMethodClientSecretBasic TokenEndpointAuthMethod = "client_secret_basic"
 	// AuthMethodClientSecretPost is the secret in the body (RFC 6749 section 2.3.1).
 	AuthMethodClientSecretPost TokenEndpointAuthMethod = "client_secret_post"
+	// AuthMethodPrivateKeyJWT is an assertion that the client's own key has signed
+	// (OpenID Connect Core 1.0 section 9, RFC 7523 section 2.2).
+	AuthMethodPrivateKeyJWT TokenEndpointAuthMethod = "private_key_jwt"
 	// AuthMethodNone is a public client.
 	AuthMethodNone TokenEndpointAuthMethod = "none"
 )

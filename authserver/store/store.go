@@ -24,6 +24,8 @@ var (
 	ErrRevoked = errors.New("grant is revoked")
 	// ErrReused means that the grant has moved on from the expected counter.
 	ErrReused = errors.New("counter has advanced")
+	// ErrUsed means that what may be used once was used before.
+	ErrUsed = errors.New("used before")
 )
 
 // Skew is by how much the clocks of two replicas, and of a store, may differ. A
@@ -35,10 +37,17 @@ const Skew = 30 * time.Second
 // go on with what was given up.
 const Late = time.Minute
 
-// Session is a person's signed-in browser.
+// MaxSessionGrants is how many grants of a session SessionGrants returns at most.
+const MaxSessionGrants = 1000
+
+// Session is a person's signed-in browser. It goes on when the person signs in again
+// there.
 type Session struct {
 	// ID is a random name; the browser holds it sealed.
 	ID string
+	// SignIn is a random name of the last time that the person signed in; the browser
+	// holds it sealed, with ID. What it held before is worth nothing then.
+	SignIn string
 	// Issuer is the AuthorizationServer's name.
 	Issuer string
 	// Subject is the person's sub (OpenID Connect Core 1.0 section 2).
@@ -68,6 +77,8 @@ type Grant struct {
 	Provider string
 	PersonID string
 	AuthTime time.Time
+	// SessionID is that session's.
+	SessionID string
 	// Scopes are what the client may have.
 	Scopes []string
 	// Counter numbers the refresh token that is valid now: 0 for the first one.
@@ -107,6 +118,10 @@ type Store interface {
 	// CreateSession keeps s. Its ID must be new: where one of that ID lives, it is an
 	// error, and the one that lives stays as it is.
 	CreateSession(ctx context.Context, s Session) error
+	// RenewSession puts s in the place of the session of its ID, whose person has signed
+	// in again. It is ErrNotFound, and nothing is kept, where no session of that ID, and
+	// of the same Subject, lives.
+	RenewSession(ctx context.Context, s Session) error
 	// Session returns the session, or ErrNotFound.
 	Session(ctx context.Context, issuer, id string) (Session, error)
 	// EndSession forgets the session. Ending one that does not exist is no error.
@@ -135,6 +150,16 @@ type Store interface {
 	// redeemable: a store cannot know of it.
 	Revoke(ctx context.Context, issuer, id string) error
 
+	// SessionGrants returns the living grants of which SessionID is the given one, in no
+	// order, and no more than MaxSessionGrants of them. Every grant is among them whose
+	// Redeem had returned before. It may take long: it is for when a session ends.
+	SessionGrants(ctx context.Context, issuer, sessionID string) ([]Grant, error)
+
+	// Spend notes, until a time, that what bears a name was used. Of any number of
+	// concurrent callers with the same id exactly one succeeds; the others, and all later
+	// ones until then, get ErrUsed. An id may be any text.
+	Spend(ctx context.Context, issuer, id string, until time.Time) error
+
 	// Allow adds c's scopes to what the person has allowed the client before, and
 	// GivenAt becomes c's. What was allowed to a client of another UID is forgotten.
 	Allow(ctx context.Context, c Consent) error
@@ -158,7 +183,7 @@ type Sweeper interface {
 
 // Swept is what one Sweep did.
 type Swept struct {
-	Sessions, Grants int
+	Sessions, Grants, Spent int
 	// More says that another Sweep would find something at once.
 	More bool
 }

@@ -32,7 +32,9 @@ const (
 
 	AuthMethodBasic = "client_secret_basic"
 	AuthMethodPost  = "client_secret_post"
-	AuthMethodNone  = "none"
+	// AuthMethodPrivateKeyJWT is of a client with JWKS or JWKSURI.
+	AuthMethodPrivateKeyJWT = "private_key_jwt"
+	AuthMethodNone          = "none"
 )
 
 // When a person is asked for consent.
@@ -65,6 +67,16 @@ type Client struct {
 	// PostLogoutRedirectURIs are those of OpenID Connect RP-Initiated Logout 1.0
 	// section 3.
 	PostLogoutRedirectURIs []string `json:"postLogoutRedirectURIs,omitempty"`
+	// BackchannelLogoutURI is that of OpenID Connect Back-Channel Logout 1.0 section 2.2.
+	BackchannelLogoutURI string `json:"backchannelLogoutURI,omitempty"`
+	// Audiences are the resources of RFC 8707 that the client may ask for.
+	Audiences []string `json:"audiences,omitempty"`
+	// Pairwise says that a person's sub is of the client's sector alone.
+	Pairwise bool `json:"pairwise,omitempty"`
+	// JWKS is a JWK set (RFC 7517 section 5) of public keys, and JWKSURI where to fetch
+	// one: the keys of a client that authenticates by AuthMethodPrivateKeyJWT.
+	JWKS    json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI string          `json:"jwksURI,omitempty"`
 	// AllowedUsers and AllowedGroups are who may sign in, by username and by group:
 	// whoever is in one of them. If both are empty, everybody may.
 	AllowedUsers  []string `json:"allowedUsers,omitempty"`

@@ -126,6 +126,11 @@ func (s *Store) CreateSession(ctx context.Context, n store.Session) error {
 	return s.do(ctx, s.usual, "create_session", func(ctx context.Context) error { return s.inner.CreateSession(ctx, n) })
 }
 
+// RenewSession implements store.Store.
+func (s *Store) RenewSession(ctx context.Context, n store.Session) error {
+	return s.do(ctx, s.usual, "renew_session", func(ctx context.Context) error { return s.inner.RenewSession(ctx, n) })
+}
+
 // Session implements store.Store.
 func (s *Store) Session(ctx context.Context, issuer, id string) (store.Session, error) {
 	return find(ctx, s, "session", func(ctx context.Context) (store.Session, error) { return s.inner.Session(ctx, issuer, id) })
@@ -169,6 +174,18 @@ func (s *Store) Revoke(ctx context.Context, issuer, id string) error {
 		}
 	}
 	return err
+}
+
+// SessionGrants implements store.Store.
+func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
+	return find(ctx, s, "session_grants", func(ctx context.Context) ([]store.Grant, error) {
+		return s.inner.SessionGrants(ctx, issuer, sessionID)
+	})
+}
+
+// Spend implements store.Store.
+func (s *Store) Spend(ctx context.Context, issuer, id string, until time.Time) error {
+	return s.do(ctx, s.usual, "spend", func(ctx context.Context) error { return s.inner.Spend(ctx, issuer, id, until) })
 }
 
 // Allow implements store.Store.

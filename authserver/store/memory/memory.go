@@ -29,6 +29,7 @@ type Store struct {
 	mu       sync.RWMutex
 	sessions table[store.Session]
 	grants   table[grant]
+	spent    table[struct{}]
 	consents map[consentKey]store.Consent
 }
 
@@ -49,7 +50,7 @@ func New(now func() time.Time) *Store {
 	}
 	return &Store{
 		now: now, started: now(),
-		sessions: table[store.Session]{}.init(), grants: table[grant]{}.init(),
+		sessions: table[store.Session]{}.init(), grants: table[grant]{}.init(), spent: table[struct{}]{}.init(),
 		consents: map[consentKey]store.Consent{},
 	}
 }
@@ -64,6 +65,22 @@ func (s *Store) CreateSession(ctx context.Context, n store.Session) error {
 	if !s.sessions.add(key{n.Issuer, n.ID}, n, n.ExpiresAt, s.now()) {
 		return errors.New("session ID is taken")
 	}
+	return nil
+}
+
+// RenewSession implements store.Store.
+func (s *Store) RenewSession(ctx context.Context, n store.Session) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, now := key{n.Issuer, n.ID}, s.now()
+	if old, ok := s.sessions.get(k, now); !ok || old.value.Subject != n.Subject {
+		return store.ErrNotFound
+	}
+	s.sessions.remove(k)
+	s.sessions.add(k, n, n.ExpiresAt, now)
 	return nil
 }
 
@@ -160,6 +177,37 @@ func (s *Store) Revoke(ctx context.Context, issuer, id string) error {
 	defer s.mu.Unlock()
 	if r, ok := s.grants.get(key{issuer, id}, s.now()); ok {
 		r.value = grant{revoked: true}
+	}
+	return nil
+}
+
+// SessionGrants implements store.Store. It looks at all grants.
+func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	now := s.now()
+	var out []store.Grant
+	for k, r := range s.grants.records {
+		g := &r.value
+		if k.issuer == issuer && g.SessionID == sessionID && !g.revoked && now.Before(g.ExpiresAt) && len(out) < store.MaxSessionGrants {
+			out = append(out, g.copy())
+		}
+	}
+	return out, nil
+}
+
+// Spend implements store.Store.
+func (s *Store) Spend(ctx context.Context, issuer, id string, until time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.spent.add(key{issuer, id}, struct{}{}, until, s.now()) {
+		return store.ErrUsed
 	}
 	return nil
 }

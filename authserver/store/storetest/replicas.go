@@ -29,6 +29,18 @@ func (r *replicas) CreateSession(ctx context.Context, s store.Session) error {
 	return r.any().CreateSession(ctx, s)
 }
 
+func (r *replicas) RenewSession(ctx context.Context, s store.Session) error {
+	return r.any().RenewSession(ctx, s)
+}
+
+func (r *replicas) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
+	return r.any().SessionGrants(ctx, issuer, sessionID)
+}
+
+func (r *replicas) Spend(ctx context.Context, issuer, id string, until time.Time) error {
+	return r.any().Spend(ctx, issuer, id, until)
+}
+
 func (r *replicas) Session(ctx context.Context, issuer, id string) (store.Session, error) {
 	return r.any().Session(ctx, issuer, id)
 }
