@@ -129,6 +129,10 @@ func (b *brittleStore) CreateSession(ctx context.Context, s store.Session) error
 	return b.write(ctx, "CreateSession", func() error { return b.Store.CreateSession(ctx, s) })
 }
 
+func (b *brittleStore) RenewSession(ctx context.Context, s store.Session) error {
+	return b.write(ctx, "RenewSession", func() error { return b.Store.RenewSession(ctx, s) })
+}
+
 func (b *brittleStore) Session(ctx context.Context, issuer, id string) (store.Session, error) {
 	return brittleRead(ctx, b, "Session", func() (store.Session, error) { return b.Store.Session(ctx, issuer, id) })
 }
@@ -160,6 +164,14 @@ func (b *brittleStore) Revoke(ctx context.Context, issuer, id string) error {
 		}
 		return b.Store.Revoke(ctx, issuer, id)
 	})
+}
+
+func (b *brittleStore) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
+	return brittleRead(ctx, b, "SessionGrants", func() ([]store.Grant, error) { return b.Store.SessionGrants(ctx, issuer, sessionID) })
+}
+
+func (b *brittleStore) Spend(ctx context.Context, issuer, id string, until time.Time) error {
+	return b.write(ctx, "Spend", func() error { return b.Store.Spend(ctx, issuer, id, until) })
 }
 
 func (b *brittleStore) Allow(ctx context.Context, c store.Consent) error {

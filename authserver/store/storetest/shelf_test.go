@@ -22,6 +22,7 @@ type shelf struct {
 	grants   map[name]*kept
 	sessions map[name]store.Session
 	consents map[[3]string]store.Consent
+	spent    map[name]time.Time
 	// reopened says that a process has died.
 	reopened bool
 }
@@ -35,7 +36,10 @@ type kept struct {
 }
 
 func newShelf() *shelf {
-	return &shelf{grants: map[name]*kept{}, sessions: map[name]store.Session{}, consents: map[[3]string]store.Consent{}}
+	return &shelf{
+		grants: map[name]*kept{}, sessions: map[name]store.Session{}, consents: map[[3]string]store.Consent{},
+		spent: map[name]time.Time{},
+	}
 }
 
 // shelved is the plainest durable store with all that a Backend can have.
@@ -61,6 +65,20 @@ func (s *shelved) CreateSession(ctx context.Context, n store.Session) error {
 	k := name{n.Issuer, n.ID}
 	if _, ok := s.sessions[k]; ok {
 		return errors.New("taken")
+	}
+	s.sessions[k] = n
+	return nil
+}
+
+func (s *shelved) RenewSession(ctx context.Context, n store.Session) error {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return err
+	}
+	k := name{n.Issuer, n.ID}
+	if old, ok := s.sessions[k]; !ok || old.Subject != n.Subject || !s.now().Before(old.ExpiresAt) {
+		return store.ErrNotFound
 	}
 	s.sessions[k] = n
 	return nil
@@ -162,6 +180,35 @@ func (s *shelved) Revoke(ctx context.Context, issuer, id string) error {
 	return err
 }
 
+func (s *shelved) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	if err != nil {
+		return nil, err
+	}
+	var out []store.Grant
+	for k, g := range s.grants {
+		if k.issuer == issuer && g.SessionID == sessionID && !g.revoked && s.now().Before(g.ExpiresAt) && len(out) < store.MaxSessionGrants {
+			out = append(out, g.copy())
+		}
+	}
+	return out, nil
+}
+
+func (s *shelved) Spend(ctx context.Context, issuer, id string, until time.Time) error {
+	unlock, err := s.lock(ctx)
+	defer unlock()
+	k := name{issuer, id}
+	switch {
+	case err != nil:
+		return err
+	case s.now().Before(s.spent[k]):
+		return store.ErrUsed
+	}
+	s.spent[k] = until
+	return nil
+}
+
 func (s *shelved) Allow(ctx context.Context, c store.Consent) error {
 	unlock, err := s.lock(ctx)
 	defer unlock()
@@ -226,7 +273,14 @@ func (s *shelf) sweep(page int, at time.Time) store.Swept {
 		swept.Grants++
 		return true
 	})
-	swept.More = swept.Sessions == page || swept.Grants == page
+	maps.DeleteFunc(s.spent, func(_ name, until time.Time) bool {
+		if at.Before(until) || swept.Spent == page {
+			return false
+		}
+		swept.Spent++
+		return true
+	})
+	swept.More = swept.Sessions == page || swept.Grants == page || swept.Spent == page
 	return swept
 }
 
@@ -278,7 +332,7 @@ func durable(sabotage func(b *brokenShelf, clock *storetest.Clock)) storetest.Ba
 			b := s.(*brokenShelf)
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			return len(b.grants) + len(b.sessions)
+			return len(b.grants) + len(b.sessions) + len(b.spent)
 		},
 		Durable: true, Steps: 20000, Seed: 1,
 	}

@@ -29,6 +29,9 @@ type broken struct {
 	create  func(ctx context.Context, s store.Session) error
 	session func(ctx context.Context, issuer, id string) (store.Session, error)
 	end     func(ctx context.Context, issuer, id string) error
+	renew   func(ctx context.Context, s store.Session) error
+	ofOne   func(ctx context.Context, issuer, sessionID string) ([]store.Grant, error)
+	spend   func(ctx context.Context, issuer, id string, until time.Time) error
 	allow   func(ctx context.Context, c store.Consent) error
 	consent func(ctx context.Context, issuer, subject, clientID string) (store.Consent, error)
 	forget  func(ctx context.Context, issuer, subject, clientID string) error
@@ -58,6 +61,16 @@ func (b *broken) EndSession(ctx context.Context, issuer, id string) error {
 	return b.end(ctx, issuer, id)
 }
 
+func (b *broken) RenewSession(ctx context.Context, s store.Session) error { return b.renew(ctx, s) }
+
+func (b *broken) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
+	return b.ofOne(ctx, issuer, sessionID)
+}
+
+func (b *broken) Spend(ctx context.Context, issuer, id string, until time.Time) error {
+	return b.spend(ctx, issuer, id, until)
+}
+
 func (b *broken) Allow(ctx context.Context, c store.Consent) error { return b.allow(ctx, c) }
 
 func (b *broken) Consent(ctx context.Context, issuer, subject, clientID string) (store.Consent, error) {
@@ -71,7 +84,8 @@ func (b *broken) Forget(ctx context.Context, issuer, subject, clientID string) e
 func whole(s store.Store) *broken {
 	return &broken{
 		Store: s, redeem: s.Redeem, grant: s.Grant, advance: s.Advance, revoke: s.Revoke,
-		create: s.CreateSession, session: s.Session, end: s.EndSession,
+		create: s.CreateSession, session: s.Session, end: s.EndSession, renew: s.RenewSession,
+		ofOne: s.SessionGrants, spend: s.Spend,
 		allow: s.Allow, consent: s.Consent, forget: s.Forget,
 	}
 }
