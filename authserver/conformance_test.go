@@ -4,61 +4,47 @@
 package authserver
 
 import (
-	"os"
-	"path/filepath"
+	"iter"
+	"maps"
 	"regexp"
-	"strings"
 	"testing"
 )
 
-// TestConformance_TestsExist: docs/conformance.md names no test that is not there.
-func TestConformance_TestsExist(t *testing.T) {
-	page, err := os.ReadFile("../docs/conformance.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob("*_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var code strings.Builder
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		code.Write(b)
-	}
-	checkModules(t, string(page))
-	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)`").FindAllStringSubmatch(string(page), -1)
-	if len(named) == 0 {
-		t.Fatal("the page names no test")
-	}
-	for _, m := range named {
-		if !strings.Contains(code.String(), "\nfunc "+m[1]+"(") {
-			t.Errorf("there is no %s", m[1])
-		}
-	}
+// plans are the OpenID Foundation's modules that each of our tests has as subtests.
+var plans = map[string]iter.Seq[string]{
+	"TestConformance_Basic":             maps.Keys(basicModules),
+	"TestConformance_FormPost":          maps.Keys(basicModules),
+	"TestConformance_Config":            maps.Keys(configModules),
+	"TestConformance_RPInitiatedLogout": maps.Keys(logoutModules),
 }
 
-// checkModules finds modules of the OpenID Foundation's plans that the page names and no
-// test has, and the other way round.
-func checkModules(t *testing.T, page string) {
-	t.Helper()
+// TestConformance_TestsExist: docs/conformance.md names no test that is not there, and
+// of every module the tests that have it.
+func TestConformance_TestsExist(t *testing.T) {
+	page := readDoc(t, "conformance.md")
+	checkTestsExist(t, page)
 	tests := map[string]bool{}
-	for name := range basicModules {
-		tests["TestConformance_Basic/"+name], tests["TestConformance_FormPost/"+name] = true, true
-	}
-	for name := range configModules {
-		tests["TestConformance_Config/"+name] = true
-	}
-	for _, m := range regexp.MustCompile("(?m)`(Test[A-Z]\\w*/[\\w-]+)`").FindAllStringSubmatch(page, -1) {
-		if !tests[m[1]] {
-			t.Errorf("there is no %s", m[1])
+	for test, modules := range plans {
+		for name := range modules {
+			tests[test+"/"+name] = true
 		}
-		delete(tests, m[1])
+	}
+	// | `module` | `TestOne`, `TestAnother`; a remark |
+	row := regexp.MustCompile("(?m)^\\| `(oidcc-[\\w-]+)` \\| (.*) \\|$")
+	for _, m := range row.FindAllStringSubmatch(page, -1) {
+		named := documented.FindAllStringSubmatch(m[2], -1)
+		if len(named) == 0 {
+			t.Errorf("no test shows %s", m[1])
+		}
+		for _, test := range named {
+			sub := test[2] + "/" + m[1]
+			if !tests[sub] {
+				t.Errorf("there is no %s, or it is named twice", sub)
+			}
+			delete(tests, sub)
+		}
 	}
 	for name := range tests {
-		t.Errorf("the page does not name %s, or names it twice", name)
+		t.Errorf("the page does not name %s", name)
 	}
 }
