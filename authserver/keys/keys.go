@@ -1,9 +1,9 @@
 // Copyright 2026 The Clientele Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keys holds an AuthorizationServer's signing and sealing keys and the
-// one schedule by which they change: published before use, kept until what they
-// made has expired. It decides and encodes; whoever stores the keys does so by
+// Package keys holds an AuthorizationServer's signing and sealing keys, the one
+// schedule by which they change (published before use, kept until what they made has
+// expired), and the one key that never changes, which salts pairwise subjects. It decides and encodes; whoever stores the keys does so by
 // compare-and-swap, so that any number of replicas can run Rotate.
 package keys
 
@@ -40,13 +40,20 @@ const (
 	Seal  = "seal"
 )
 
-// kinds are what every Set that Rotate returns has a key of, sealing last.
+// Pairwise is the kind of the one key that salts pairwise subjects (OpenID Connect Core
+// section 8.1). It is no part of the schedule: with another salt, every person would be
+// a stranger to every client that knows people by a pairwise subject. Rotate mints it
+// where there is none, and nothing takes it away.
+const Pairwise = "pairwise"
+
+// kinds are what the schedule changes: every Set that Rotate returns has a key of each,
+// sealing last.
 var kinds = []string{RS256, ES256, PS256, EdDSA, Seal}
 
 // added are the kinds that a Set of an older version has no key of.
 var added = []string{PS256, EdDSA}
 
-// Kinds returns all kinds of key.
+// Kinds returns the kinds of key that the schedule changes.
 func Kinds() []string { return slices.Clone(kinds) }
 
 // Algs returns the kinds that sign, in the order in which they are published.
@@ -63,7 +70,7 @@ type Key struct {
 	// ID is a signing key's kid, or a sealing key's name in what it sealed.
 	ID   string `json:"id"`
 	Kind string `json:"kind"`
-	// Secret is PKCS #8 for a signing key and 32 random bytes for a sealing one.
+	// Secret is PKCS #8 for a signing key and 32 random bytes for any other.
 	Secret []byte `json:"secret"`
 	// Starts is when the key comes into use. It is published before.
 	Starts time.Time `json:"starts"`
@@ -189,7 +196,7 @@ func (p Schedule) keep(kind string) time.Duration {
 }
 
 // Rotate returns s as it should be at now, and whether that differs from s. A
-// kind without any key gets one that starts at once. Only where an older version wrote
+// kind without any key, the pairwise one too, gets one that starts at once. Only where an older version wrote
 // s, which did not know the kind, is its first key published before use like any other.
 // random is for ids, sealing and Ed25519 keys, and nil means crypto/rand; the standard
 // library takes the other signing keys from crypto/rand alone.
@@ -202,6 +209,13 @@ func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, err
 		if !slices.Contains(kinds, k.Kind) {
 			out.Keys = append(out.Keys, k)
 		}
+	}
+	if len(s.Of(Pairwise)) == 0 {
+		k, err := mint(Pairwise, now.Truncate(time.Second), random)
+		if err != nil {
+			return s, false, err
+		}
+		out.Keys, changed = append(out.Keys, k), true
 	}
 	for _, kind := range kinds {
 		old := s.Of(kind)
@@ -229,6 +243,9 @@ func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, err
 
 // Next is the earliest time after now at which Rotate will have work.
 func (s Set) Next(now time.Time, p Schedule) time.Time {
+	if len(s.Of(Pairwise)) == 0 {
+		return now
+	}
 	next := now.Add(p.Interval)
 	for _, kind := range kinds {
 		all := s.Of(kind)

@@ -78,7 +78,7 @@ func TestRotate_Schedule(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := scheduled(Seal, tt.keys...)
-			for _, kind := range Algs() {
+			for _, kind := range append(Algs(), Pairwise) {
 				before.Keys = append(before.Keys, scheduled(kind, tt.now).Keys...) // never due
 			}
 			after, changed, err := before.Rotate(start.Add(tt.now), schedule, nil)
@@ -126,7 +126,7 @@ func TestRotate_Keep(t *testing.T) {
 			for i := range before.Keys {
 				before.Keys[i].Keep = tt.noted
 			}
-			for _, kind := range Algs() {
+			for _, kind := range append(Algs(), Pairwise) {
 				before.Keys = append(before.Keys, scheduled(kind, tt.now).Keys...) // never due
 			}
 			if next := before.Next(start.Add(tt.now-1), tt.schedule); next.After(start.Add(tt.now)) && tt.want != noted(before) {
@@ -223,7 +223,7 @@ func TestRotate_FirstMint(t *testing.T) {
 		}
 		ids[k.ID] = true
 	}
-	if again, changed, err := s.Rotate(now, schedule, nil); err != nil || changed || len(again.Keys) != len(kinds) {
+	if again, changed, err := s.Rotate(now, schedule, nil); err != nil || changed || len(again.Keys) != len(kinds)+1 {
 		t.Errorf("second Rotate = %v, %v, %v, want no change", again, changed, err)
 	}
 }
@@ -316,7 +316,7 @@ func checkInvariants(s Set, published map[string]time.Time, now time.Time) error
 	return nil
 }
 
-// minted is a Set of one key of each kind, from now on.
+// minted is a Set of one key of each kind, the pairwise one too, from now on.
 func minted(t *testing.T, now time.Time) Set {
 	t.Helper()
 	s, _, err := Set{}.Rotate(now, schedule, nil)
@@ -359,7 +359,7 @@ func TestRotate_Months(t *testing.T) {
 		if err := errors.Join(checkInvariants(s, published, now), checkDrops(before, s, used, now)); err != nil {
 			t.Fatal(err)
 		}
-		if len(s.Keys) > 12 {
+		if len(s.Keys) > 13 {
 			t.Fatalf("%d keys, want few", len(s.Keys))
 		}
 	}
@@ -515,7 +515,7 @@ func TestEncodeDecode(t *testing.T) {
 	if err != nil || !bytes.Equal(again, data) {
 		t.Errorf("round trip = %v, %v, want the same bytes", got, err)
 	}
-	if _, ok := got.Active(RS256, start); !ok || len(got.Keys) != len(kinds)+1 {
+	if _, ok := got.Active(RS256, start); !ok || len(got.Keys) != len(kinds)+2 {
 		t.Errorf("Decode = %v, want all keys", got)
 	}
 }

@@ -45,6 +45,7 @@ clientele_key_rotations_total{issuer="second",kind="ES256"} 1
 clientele_key_rotations_total{issuer="second",kind="EdDSA"} 1
 clientele_key_rotations_total{issuer="second",kind="PS256"} 1
 clientele_key_rotations_total{issuer="second",kind="RS256"} 1
+clientele_key_rotations_total{issuer="second",kind="pairwise"} 1
 clientele_key_rotations_total{issuer="second",kind="seal"} 1
 # HELP clientele_registry_clients Registered clients.
 # TYPE clientele_registry_clients gauge

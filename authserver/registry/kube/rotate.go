@@ -212,7 +212,7 @@ func (r *rotator) rotate(ctx context.Context, c custody) error {
 	for _, k := range next.Keys {
 		if !slices.ContainsFunc(c.set.Keys, func(old keys.Key) bool { return old.ID == k.ID }) {
 			r.metrics.rotations.WithLabelValues(c.record.Name, k.Kind).Inc()
-			r.log.Info("Published a new key", "authorizationServer", c.record.Name,
+			r.log.Info("Minted a new key", "authorizationServer", c.record.Name,
 				"kind", k.Kind, "kid", k.ID, "starts", k.Starts)
 		}
 	}
