@@ -20,6 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clientele-dev/clientele/authserver/outbound"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/authserver/store"
 )
@@ -59,6 +60,9 @@ type Config struct {
 	// Used is told the ID of the registration.Digest of every client secret that
 	// somebody has proved to know. It must be quick; nil means that nobody asks.
 	Used func(id string)
+	// Outbound asks hosts that app teams have named; nil means outbound.New, which
+	// reaches the public internet alone.
+	Outbound *http.Client
 	// NewID makes names, of letters and digits, that nobody can guess; nil means
 	// crypto/rand.Text.
 	NewID func() string
@@ -104,6 +108,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.NewID == nil {
 		c.NewID = rand.Text
+	}
+	if c.Outbound == nil {
+		c.Outbound = outbound.New(outbound.Config{})
 	}
 	m, err := newMetrics(c.Registerer)
 	if err != nil {

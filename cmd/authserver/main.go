@@ -54,6 +54,10 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	outside, err := o.outbound()
+	if err != nil {
+		return err
+	}
 	// client-go's own words go where ours go.
 	klog.SetSlogLogger(log)
 	metrics := prometheus.NewRegistry()
@@ -77,7 +81,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	defer kept.close()
 	handler, err := authserver.New(authserver.Config{
 		Registry: known, Store: kept.guarded, SessionCache: o.sessionCache, MaxRequests: o.maxRequests,
-		Used: watcher.Used, Log: log, Registerer: metrics,
+		Used: watcher.Used, Outbound: outside, Log: log, Registerer: metrics,
 	})
 	if err != nil {
 		return err

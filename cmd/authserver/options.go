@@ -31,6 +31,10 @@ type options struct {
 	sessionCache    time.Duration
 	maxRequests     int
 
+	// What app teams name as places to ask; see options.outbound.
+	outboundAllow  string
+	outboundCAFile string
+
 	shutdownDelay time.Duration
 	logLevel      string
 	logFormat     string
@@ -59,6 +63,8 @@ func parseOptions(args []string, getenv func(string) string, output io.Writer) (
 	f.StringVar(&o.postgresURIFile, "postgres-uri-file", "", "`file` with the URI of the database for --store=postgres; read again for each new connection, so that a new password needs no restart")
 	f.DurationVar(&o.sessionCache, "session-cache", 5*time.Second, "for how long at most a session that was ended at another replica is still good at this one; 0 asks the store each time")
 	f.IntVar(&o.maxRequests, "max-requests", 1000, "how many requests for pages, and how many of clients, are answered at a time; more are told to come back")
+	f.StringVar(&o.outboundAllow, "outbound-allow", "", "`networks` (CIDR,CIDR) that the server may send requests to for OAuthClients, such as the cluster's Services, beside the public internet: where a jwksURI or backchannelLogoutURI may lead")
+	f.StringVar(&o.outboundCAFile, "outbound-ca-file", "", "`file` with certificate authorities (PEM) to trust in such requests, beside the system's")
 	f.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on serving after being told to stop, while load balancers take notice")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")

@@ -159,7 +159,8 @@ func (s *stage) startClientele(ctx context.Context) error {
 			"--http-address=" + loopback(s.serverPort),
 			"--https-address=",
 			"--ops-address=" + loopback(0),
-			"--shutdown-delay=0s", // nobody balances load here
+			"--shutdown-delay=0s",                  // nobody balances load here
+			"--outbound-allow=127.0.0.0/8,::1/128", // where apps are
 			"--log-format=text",
 		}},
 	} {

@@ -31,6 +31,7 @@ var layout = []string{
 	ours + "authserver/identity",
 	ours + "authserver/keys",
 	ours + "authserver/oauth",
+	ours + "authserver/outbound",
 	ours + "authserver/pages",
 	ours + "authserver/registry",
 	ours + "authserver/registry/kube",
@@ -142,6 +143,11 @@ var laws = []law{
 		never:   []string{"github.com/golang-jwt/..."},
 		direct:  true,
 		because: "one package signs and verifies, so that every rule about tokens is in one place",
+	},
+	{
+		of:      []string{ours + "authserver/outbound"},
+		never:   []string{ours + "..."},
+		because: "where the server's requests may go is decided by addresses alone, whoever asks",
 	},
 	{
 		of:      []string{ours + "..."},

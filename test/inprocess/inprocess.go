@@ -6,9 +6,11 @@
 package inprocess
 
 import (
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -16,6 +18,7 @@ import (
 	"github.com/clientele-dev/clientele/authserver"
 	"github.com/clientele-dev/clientele/authserver/identity/users"
 	"github.com/clientele-dev/clientele/authserver/keys"
+	"github.com/clientele-dev/clientele/authserver/outbound"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/authserver/store"
 	"github.com/clientele-dev/clientele/authserver/store/memory"
@@ -40,6 +43,9 @@ type Options struct {
 	Keys *keys.Set
 	// SessionCache is authserver.Config's.
 	SessionCache time.Duration
+	// RootCAs are whom apps' https hosts may have their certificates from; nil means
+	// whom the system trusts.
+	RootCAs *x509.CertPool
 	// Log gets one record per request; nil means that nobody reads it.
 	Log *slog.Logger
 }
@@ -52,6 +58,11 @@ const (
 	Name     = "Ada Lovelace"
 	Email    = "ada@example.com"
 )
+
+// Loopback are the networks that apps of tests are in.
+func Loopback() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+}
 
 // Client returns a confidential client, for a caller to change.
 func Client(name, redirectURI string, secret credential.Secret) registration.Client {
@@ -86,7 +97,10 @@ func New(o Options) (http.Handler, error) {
 	if o.Store == nil {
 		o.Store = memory.New(nil)
 	}
-	return authserver.New(authserver.Config{Registry: known, Store: o.Store, SessionCache: o.SessionCache, Log: o.Log})
+	return authserver.New(authserver.Config{
+		Registry: known, Store: o.Store, SessionCache: o.SessionCache, Log: o.Log,
+		Outbound: outbound.New(outbound.Config{Allowed: Loopback(), RootCAs: o.RootCAs}),
+	})
 }
 
 func newIssuer(o Options) (*registry.Issuer, error) {
