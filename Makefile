@@ -15,9 +15,12 @@ BENCHTIME ?= 1s
 # With how many authorization requests make test floods the server; wrong logins are a
 # tenth of them. FLOOD=100000 is what it is made for, and takes some minutes.
 FLOOD ?= 5000
-# In how many rounds make bench compares each store with its bare limit, each for
-# BENCHTIME, and how many objects it sweeps among how many that live. EXPIRED=200000
-# LIVE=200000 is what sweeping is made for, and takes half an hour and 10 GB of memory.
+# For how long make bench profiles code flows, of each kind of signature; 0 leaves it out.
+PROFILE ?= 5s
+# In how many rounds make bench compares what the server answers with what that needs,
+# and each store with its bare limit, each for BENCHTIME; and how many objects it sweeps
+# among how many that live. EXPIRED=200000 LIVE=200000 is what sweeping is made for, and
+# takes half an hour and 10 GB of memory.
 ROUNDS ?= 5
 EXPIRED ?= 2000
 LIVE ?= 2000
@@ -87,8 +90,8 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 	done
 
 .PHONY: bench
-bench: ## Measure whole code flows, the stores, and the manager with CLIENTS OAuthClients.
-	go test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./test/bench
+bench: ## Measure requests, where their time goes, the stores, and the manager with CLIENTS OAuthClients.
+	go run ./test/bench/requests -time=$(BENCHTIME) -rounds=$(ROUNDS) -profile=$(PROFILE)
 	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/stores -time=$(BENCHTIME) -rounds=$(ROUNDS) -expired=$(EXPIRED) -live=$(LIVE)
 	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go run ./test/bench/scale -clients=$(CLIENTS) -idle=$(IDLE) -changes=$(CHANGES)
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/clientele-dev/clientele/internal/registration"
 	"github.com/clientele-dev/clientele/test/inprocess"
 	"github.com/clientele-dev/clientele/test/person"
 )
@@ -82,26 +84,26 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Flow is a whole code flow: to the authorization endpoint and, with the code, to
-// the token endpoint. It returns the refresh token, if there is one.
-func (a *App) Flow() (string, error) {
+// the token endpoint.
+func (a *App) Flow() (Tokens, error) {
 	verifier, nonce := oauth2.GenerateVerifier(), rand.Text()
 	code, err := a.authorize(verifier, nonce)
 	if err != nil {
-		return "", err
+		return Tokens{}, err
 	}
 	tokens, err := a.token(url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {verifier},
 	})
 	if err != nil {
-		return "", err
+		return tokens, err
 	}
 	if a.flows.Add(1)%verifyEvery == 1 {
 		id, err := a.verifier.Verify(context.Background(), tokens.IDToken)
 		if err != nil || id.Nonce != nonce {
-			return "", fmt.Errorf("an ID token is not good: %w", err)
+			return tokens, fmt.Errorf("an ID token is not good: %w", err)
 		}
 	}
-	return tokens.RefreshToken, nil
+	return tokens, nil
 }
 
 func (a *App) authorize(verifier, nonce string) (string, error) {
@@ -131,27 +133,48 @@ func (a *App) Refresh(token string) (string, error) {
 	return tokens.RefreshToken, err
 }
 
-type tokens struct {
+// Introspect asks the server of an access token.
+func (a *App) Introspect(token string) error {
+	var answer struct{ Active bool }
+	err := a.post(a.server.Issuer+registration.PathIntrospect, url.Values{"token": {token}}, &answer)
+	if err == nil && !answer.Active {
+		err = errors.New("the access token is not active")
+	}
+	return err
+}
+
+// Userinfo asks the server of the person, by an access token.
+func (a *App) Userinfo(token string) error {
+	_, err := a.server.ask(http.MethodGet, a.server.Issuer+registration.PathUserinfo, http.Header{"Authorization": {"Bearer " + token}}, nil)
+	return err
+}
+
+// Tokens are what a flow has given.
+type Tokens struct {
+	AccessToken  string `json:"access_token"`
 	IDToken      string `json:"id_token"`
 	RefreshToken string `json:"refresh_token"`
 }
 
-func (a *App) token(form url.Values) (tokens, error) {
-	var t tokens
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, a.oauth.Endpoint.TokenURL, strings.NewReader(form.Encode()))
+func (a *App) token(form url.Values) (t Tokens, err error) {
+	return t, a.post(a.oauth.Endpoint.TokenURL, form, &t)
+}
+
+func (a *App) post(to string, form url.Values, answer any) error {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, to, strings.NewReader(form.Encode()))
 	if err != nil {
-		return t, err
+		return err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(a.oauth.ClientID, a.oauth.ClientSecret)
 	resp, err := a.server.http.Do(req)
 	if err != nil {
-		return t, err
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		return t, fmt.Errorf("POST /token: %s: %s %w", resp.Status, body, err)
+		return fmt.Errorf("POST %s: %s: %s %w", to, resp.Status, body, err)
 	}
-	return t, json.Unmarshal(body, &t)
+	return json.Unmarshal(body, answer)
 }

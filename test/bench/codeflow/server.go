@@ -9,16 +9,17 @@ package codeflow
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"syscall"
@@ -89,8 +90,16 @@ func serve(spec Spec) error {
 		return err
 	}
 	at := addresses{"http://" + public.Addr().String(), "http://" + control.Addr().String()}
+	// A record of each request is written, as JSON, to where it costs the server's part
+	// and nothing else.
+	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = nowhere.Close() }()
 	handler, err := inprocess.New(inprocess.Options{
 		Issuer: at.Issuer, IDTokenAlg: spec.IDTokenAlg, Store: guarded, SessionCache: sessionCache,
+		Log:     slog.New(slog.NewJSONHandler(nowhere, nil)),
 		Clients: []registration.Client{inprocess.Client("bench", redirectURI, credential.New(ClientSecret))},
 	})
 	if err != nil {
@@ -113,19 +122,29 @@ func controls(kept store.Store) http.Handler {
 	s := &sweeping{store: kept}
 	mux.HandleFunc("GET /sweep", s.begin)
 	mux.HandleFunc("GET /swept", s.tell)
-	body := bytes.Repeat([]byte("x"), 1000)
-	mux.HandleFunc("GET /bare", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
-	mux.HandleFunc("GET /cpu", func(w http.ResponseWriter, _ *http.Request) {
+	b := &bare{}
+	mux.HandleFunc("POST /learn", b.learn)
+	mux.HandleFunc("/bare/{at}", b.answer)
+	mux.HandleFunc("POST /work", work)
+	mux.HandleFunc("GET /cpu", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("gc") {
+			runtime.GC() // nobody pays for what others have left
+		}
 		_, _ = fmt.Fprint(w, Used().Nanoseconds())
 	})
 	mux.HandleFunc("GET /profile", func(w http.ResponseWriter, r *http.Request) {
+		long, err := time.ParseDuration(r.FormValue("long"))
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
 		if err := pprof.StartCPUProfile(w); err != nil {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
 		defer pprof.StopCPUProfile()
 		select {
-		case <-time.After(5 * time.Second):
+		case <-time.After(long):
 		case <-r.Context().Done():
 		}
 	})
@@ -192,9 +211,14 @@ func Start(spec Spec) (*Server, error) {
 	return s, nil
 }
 
-// CPU is what the server's process has used so far.
-func (s *Server) CPU() (time.Duration, error) {
-	body, err := s.Fetch(s.Control + "/cpu")
+// CPU is what the server's process has used so far. With collect, it first collects
+// its garbage.
+func (s *Server) CPU(collect bool) (time.Duration, error) {
+	to := s.Control + "/cpu"
+	if collect {
+		to += "?gc"
+	}
+	body, err := s.Fetch(to)
 	if err != nil {
 		return 0, err
 	}
