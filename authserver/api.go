@@ -112,9 +112,27 @@ func preflight(w http.ResponseWriter, _ *request) error {
 // allowOrigin lets the pages of a public client read what it is answered. A
 // confidential client runs on a server and has no use for it.
 func allowOrigin(w http.ResponseWriter, r *request, c *registry.Client) {
-	origin := r.Header.Get("Origin")
-	if origin != "" && c.RunsAt(origin) {
-		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, X-Request-Id")
+	if origin := r.Header.Get("Origin"); origin != "" && c.RunsAt(origin) {
+		readableAt(w, origin)
+	}
+}
+
+func readableAt(w http.ResponseWriter, origin string) {
+	w.Header().Set("Access-Control-Allow-Origin", origin)
+	w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, X-Request-Id")
+}
+
+// toPages is h for an endpoint that browser apps call. Of an error, not even the client
+// may be known: that there was no place, or that an access token is not good. An app
+// must be able to tell that from a network that fails, and so pages of any client of
+// the issuer may read it. It holds nothing of anybody.
+func (s *Server) toPages(h handler) handler {
+	return func(w http.ResponseWriter, r *request) error {
+		varies(w)
+		err := h(w, r)
+		if origin := r.Header.Get("Origin"); err != nil && origin != "" && s.registry.AnyRunsAt(r.issuer, origin) {
+			readableAt(w, origin)
+		}
+		return err
 	}
 }

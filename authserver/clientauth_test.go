@@ -164,7 +164,7 @@ func TestClientAuth_CORS(t *testing.T) {
 		t.Errorf("headers are %v", h)
 	}
 	for client, origin := range map[string]string{
-		"docs.spa": "https://evil.example", "docs.wiki": "https://wiki.example.com", "docs.nobody": "https://spa.example.com",
+		"docs.spa": "https://evil.example", "docs.wiki": "https://wiki.example.com", "docs.nobody": "https://evil.example",
 	} {
 		if got := ask(client, origin).Get("Access-Control-Allow-Origin"); got != "" {
 			t.Errorf("%s may be read from %s: %q", client, origin, got)

@@ -12,7 +12,6 @@ import (
 // revocation is the revocation endpoint (RFC 7009 section 2). Pages of a public
 // client read its answers, as they do those of the token endpoint.
 func (s *Server) revocation(w http.ResponseWriter, r *request) error {
-	varies(w)
 	q, problem := parseInquiry(r)
 	if c, ok := s.registry.Client(r.issuer, q.id); ok {
 		r.client = c

@@ -58,13 +58,13 @@ func (s *Server) table() routes {
 	t.add("POST "+registration.PathEndSession, s.browser, page(s.endSessionPost)) // comes from other origins
 	t.add("GET "+pathSignOut, s.browser, page(s.signOutPage))
 	t.add("POST "+pathSignOut, s.form, page(s.signOutPost))
-	t.add("POST "+registration.PathToken, s.api, client(s.token)) // errors become RFC 6749 section 5.2 JSON
+	t.add("POST "+registration.PathToken, s.api, s.toPages(client(s.token))) // errors become RFC 6749 section 5.2 JSON
 	t.add("OPTIONS "+registration.PathToken, s.api, preflight)
 	t.add("POST "+registration.PathIntrospect, s.api, client(s.introspect)) // for servers: no page may read it
-	t.add("POST "+registration.PathRevoke, s.api, client(s.revocation))
+	t.add("POST "+registration.PathRevoke, s.api, s.toPages(client(s.revocation)))
 	t.add("OPTIONS "+registration.PathRevoke, s.api, preflight)
-	t.add("GET "+registration.PathUserinfo, s.resource, client(s.userinfo)) // errors become RFC 6750 section 3 challenges
-	t.add("POST "+registration.PathUserinfo, s.resource, client(s.userinfo))
+	t.add("GET "+registration.PathUserinfo, s.resource, s.toPages(client(s.userinfo))) // errors become RFC 6750 section 3 challenges
+	t.add("POST "+registration.PathUserinfo, s.resource, s.toPages(client(s.userinfo)))
 	t.add("OPTIONS "+registration.PathUserinfo, s.resource, preflight)
 	t.add("GET "+registration.PathJWKS, s.api, s.jwks)
 	t.add("GET "+pathOpenID, s.api, s.discovery)

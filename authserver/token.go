@@ -24,7 +24,6 @@ type tokenRequest struct {
 
 // token is the token endpoint (RFC 6749 section 3.2).
 func (s *Server) token(w http.ResponseWriter, r *request) error {
-	varies(w)
 	req, problem := parseToken(r)
 	if c, ok := s.registry.Client(r.issuer, req.id); ok {
 		r.client = c

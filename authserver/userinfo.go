@@ -19,7 +19,6 @@ import (
 // userinfo tells the holder of an access token of the person (OpenID Connect Core
 // 1.0 section 5.3), as they are now.
 func (s *Server) userinfo(w http.ResponseWriter, r *request) error {
-	varies(w)
 	raw, err := parseBearer(r)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/clientele-dev/clientele/internal/registration"
@@ -42,4 +43,54 @@ func TestClient_RunsAt(t *testing.T) {
 	if c.RunsAt("https://spa.example.com") {
 		t.Error("a confidential client runs in no page")
 	}
+}
+
+// TestRegistry_AnyRunsAt: what clients come, change and go leaves behind, in whatever
+// order it happens.
+func TestRegistry_AnyRunsAt(t *testing.T) {
+	r := New(nil)
+	main, other := anIssuer(t, "default", "https://login.example.com"), anIssuer(t, "other", "https://other.example.com")
+	spa := func(id string, uris ...string) *Client {
+		return client(t, func(c *registration.Client) {
+			c.ClientID, c.RedirectURIs = id, uris
+			c.Public, c.PKCERequired, c.TokenEndpointAuthMethod, c.Digests = true, true, "none", nil
+		})
+	}
+	want := func(origin string, want bool) {
+		t.Helper()
+		if r.AnyRunsAt(main, origin) != want || r.AnyRunsAt(other, origin) {
+			t.Errorf("%s: want %v, and false at another issuer", origin, want)
+		}
+	}
+	const one, two = "https://one.example.com", "https://two.example.com"
+	want(one, false)
+	r.SetClient(spa("docs.a", one+"/cb", one+"/other", two+"/cb"))
+	r.SetClient(spa("docs.b", one+"/cb"))
+	want(one, true)
+	want(two, true)
+	r.SetClient(spa("docs.a", one+"/cb"))
+	want(one, true)
+	want(two, false)
+	r.SetClient(client(t, func(c *registration.Client) { c.ClientID, c.RedirectURIs = "docs.a", []string{two + "/cb"} }))
+	want(two, false) // confidential now
+	want(one, true)
+	r.DeleteClient("default", "docs.b")
+	r.DeleteClient("default", "docs.b")
+	want(one, false)
+
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 500 {
+				r.SetClient(spa("docs.a", one+"/cb"))
+				r.SetClient(spa("docs.a", two+"/cb"))
+				r.DeleteClient("default", "docs.a")
+			}
+		})
+	}
+	all.Wait()
+	want(one, false)
+	want(two, false)
+	r.SetClient(spa("docs.a", one+"/cb"))
+	want(one, true)
 }

@@ -19,6 +19,7 @@ type Registry struct {
 	mu      sync.Mutex // of writers
 	issuers atomic.Pointer[map[string]*Issuer]
 	clients sync.Map // clientKey to *Client
+	origins origins
 	current func() bool
 }
 
@@ -43,12 +44,16 @@ func (r *Registry) Client(issuer *Issuer, clientID string) (*Client, bool) {
 
 // SetClient adds c, or replaces the client of the same issuer and client_id.
 func (r *Registry) SetClient(c *Client) {
-	r.clients.Store(clientKey{c.record.AuthorizationServer, c.record.ClientID}, c)
+	was, _ := r.clients.Swap(clientKey{c.record.AuthorizationServer, c.record.ClientID}, c)
+	former, _ := was.(*Client)
+	r.origins.move(former, c)
 }
 
 // DeleteClient forgets a client.
 func (r *Registry) DeleteClient(issuer, clientID string) {
-	r.clients.Delete(clientKey{issuer, clientID})
+	was, _ := r.clients.LoadAndDelete(clientKey{issuer, clientID})
+	former, _ := was.(*Client)
+	r.origins.move(former, nil)
 }
 
 // Issuers returns all issuers by name. The caller must not change the map.
