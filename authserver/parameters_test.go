@@ -157,3 +157,29 @@ func TestForms_OfOtherSites(t *testing.T) {
 		})
 	}
 }
+
+// TestParameters_TooMuch: no endpoint reads more than its bounds, whether the length of
+// a body is told beforehand or not.
+func TestParameters_TooMuch(t *testing.T) {
+	w := newWorld(t)
+	form := url.Values{"x": {strings.Repeat("x", maxBody)}}.Encode()
+	for path, all := range w.server.routes {
+		for method := range all {
+			r := w.request(method, mainIssuer+path+"?x="+strings.Repeat("x", maxQuery), "")
+			if a := w.call(r); a.status != http.StatusRequestURITooLong {
+				t.Errorf("%s %s: status %d for a long query", method, path, a.status)
+			}
+			if method != http.MethodPost {
+				continue
+			}
+			for _, length := range []int64{int64(len(form)), -1} {
+				r := w.request(method, mainIssuer+path, form)
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.ContentLength = length
+				if a := w.call(r); a.status != http.StatusRequestEntityTooLarge {
+					t.Errorf("%s %s: status %d for a long body", method, path, a.status)
+				}
+			}
+		}
+	}
+}
