@@ -107,6 +107,9 @@ func (s *Server) parseVisit(r *request) (visit, error) {
 		return visit{}, err
 	}
 	f, problem := parseAuthorize(p, client, to)
+	if problem == nil && !client.KnowsPeople(r.issuer) {
+		problem = unavailable(errNoSalt)
+	}
 	if problem == nil {
 		problem = r.readClaims(p.one("claims"), &f)
 	}

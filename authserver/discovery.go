@@ -80,7 +80,7 @@ func metadataOf(i *registry.Issuer) metadata {
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{modeQuery, modeFormPost},
 		GrantTypes:            []string{registration.GrantAuthorizationCode, registration.GrantRefreshToken},
-		SubjectTypes:          []string{"public"},
+		SubjectTypes:          []string{"public", "pairwise"},
 		IDTokenAlgs:           idTokenAlgs,
 		TokenAuthMethods:      authMethods,
 		IntrospectAuthMethods: secretMethods,

@@ -29,7 +29,7 @@ func TestDiscovery_Document(t *testing.T) {
 		"response_types_supported": ["code"],
 		"response_modes_supported": ["query", "form_post"],
 		"grant_types_supported": ["authorization_code", "refresh_token"],
-		"subject_types_supported": ["public"],
+		"subject_types_supported": ["public", "pairwise"],
 		"end_session_endpoint": "https://login.example.com/end_session",
 		"introspection_endpoint": "https://login.example.com/introspect",
 		"introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],

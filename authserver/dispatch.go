@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/oauth"
+	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/authserver/store"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
@@ -169,7 +170,7 @@ func (s *Server) decide(r *request, v visit, who *visitor) (step, error) {
 		}
 		k = facts{
 			now: r.now, signedIn: true, authTime: who.AuthTime,
-			fresh: who.session == v.flow.Session, other: v.expectsOther(who), covered: covered,
+			fresh: who.session == v.flow.Session, other: v.expectsOther(r.issuer, who), covered: covered,
 			admitted: v.client.Admits(who.person), native: v.native(), consent: v.client.Consent(),
 		}
 	}
@@ -185,10 +186,10 @@ func (s *Server) decide(r *request, v visit, who *visitor) (step, error) {
 	return do, nil
 }
 
-// expectsOther reports whether the client has said, by an ID token, that it expects
-// somebody else.
-func (v visit) expectsOther(who *visitor) bool {
-	return v.flow.Expected != "" && v.flow.Expected != who.Subject
+// expectsOther reports whether the client has said, by an ID token or a sub, that it
+// expects somebody else. It does so by the sub that it knows the person by.
+func (v visit) expectsOther(by *registry.Issuer, who *visitor) bool {
+	return v.flow.Expected != "" && v.flow.Expected != v.client.Subject(by, who.Subject)
 }
 
 // native reports whether another program could pose as the client. A secret proves

@@ -122,10 +122,16 @@ func (s *Server) depart(w http.ResponseWriter, r *request, d departure) error {
 	switch {
 	case err != nil:
 		return err
-	case kept != nil && kept.Subject != d.logout.Subject:
+	case kept != nil && !d.isOf(r.issuer, kept):
 		return s.askToLeave(w, r, d, kept)
 	}
 	return s.signOut(w, r, d, kept)
+}
+
+// isOf reports whether the request has proven, by an ID token, that it is of the person
+// who is signed in. Its sub is the one that its client knows them by.
+func (d departure) isOf(by *registry.Issuer, kept *store.Session) bool {
+	return d.client != nil && d.logout.Subject != "" && d.logout.Subject == d.client.Subject(by, kept.Subject)
 }
 
 // signOut ends the session, which may be nil, and leads on. What was issued before

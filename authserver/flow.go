@@ -37,7 +37,8 @@ type flow struct {
 	Nonce     string `json:"n,omitempty"`
 	Challenge string `json:"ch,omitempty"`
 	Hint      string `json:"h,omitempty"`
-	// Expected is whose ID token the client sent as a hint, or whose sub it claims.
+	// Expected is whose ID token the client sent as a hint, or whose sub it claims: the
+	// sub that this client knows the person by.
 	Expected string `json:"x,omitempty"`
 	// MaxAge is in seconds; nil means none.
 	MaxAge        *int64    `json:"ma,omitempty"`
@@ -64,6 +65,7 @@ var (
 	errStale        = errors.New("the registry may not be up to date")
 	errOtherBrowser = errors.New("the flow began in another browser")
 	errExpired      = errors.New("the flow has expired")
+	errNoSalt       = errors.New("there is no key for pairwise subjects yet")
 )
 
 // seal returns v's flow as it travels. asked is who is asked for consent, and only
@@ -116,6 +118,9 @@ func (s *Server) open(r *request, sealed string, here func(bound string) bool) (
 		return visit{}, s.gone()
 	}
 	r.client = client
+	if !client.KnowsPeople(r.issuer) {
+		return visit{}, unavailable(errNoSalt)
+	}
 	if !here(f.Browser) {
 		return visit{}, otherBrowser(client.DisplayName())
 	}

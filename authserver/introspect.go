@@ -13,7 +13,6 @@ import (
 	"github.com/clientele-dev/clientele/authserver/oauth"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/authserver/seal"
-	"github.com/clientele-dev/clientele/authserver/store"
 )
 
 // introspection is RFC 7662 section 2.2's. Its zero value is a token that is not
@@ -178,7 +177,7 @@ func (s *Server) inspect(r *request, caller *registry.Client, raw string) (intro
 		// that was lost. Whoever asks has not lost it.
 		return introspection{}, badToken(errors.New("another refresh token has taken its place"))
 	}
-	return tell(r.issuer, t, scopes, grant, person), nil
+	return tell(r.issuer, t, scopes, person, client.Subject(r.issuer, grant.Subject)), nil
 }
 
 // stillAllowed returns the scopes of a token that its client may have now. Without
@@ -195,11 +194,12 @@ func (s *Server) stillAllowed(client *registry.Client, t issued) (oauth.Scopes, 
 	return scopes, nil
 }
 
-// tell says what is known of an active token.
-func tell(by *registry.Issuer, t issued, scopes oauth.Scopes, grant store.Grant, person identity.Person) introspection {
+// tell says what is known of an active token. subject is the sub in it, which is that of
+// the client that it was issued to, whoever asks.
+func tell(by *registry.Issuer, t issued, scopes oauth.Scopes, person identity.Person, subject string) introspection {
 	answer := introspection{
 		Active: true, Scope: scopes.String(), ClientID: t.clientID, Username: release(person, scopes).PreferredUsername,
-		Expires: t.to.Unix(), IssuedAt: t.from.Unix(), Subject: grant.Subject, Issuer: by.Issuer,
+		Expires: t.to.Unix(), IssuedAt: t.from.Unix(), Subject: subject, Issuer: by.Issuer,
 		Audience: t.audience, ID: t.id,
 	}
 	if t.refresh == nil {

@@ -50,9 +50,9 @@ type issuance struct {
 // decided by the store afterwards.
 func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 	life := i.client.Lifetimes(r.issuer)
-	released := release(i.person, i.scopes)
+	released, subject := release(i.person, i.scopes), i.client.Subject(r.issuer, i.login.Subject)
 	access, err := r.issuer.Keys.SignAccess(i.client.AccessTokenAlg(r.issuer, r.now), token.Access{
-		Subject: i.login.Subject, Audience: []string{audiencePrefix + i.client.ID()}, ClientID: i.client.ID(),
+		Subject: subject, Audience: []string{audiencePrefix + i.client.ID()}, ClientID: i.client.ID(),
 		Scope: i.scopes.String(), ID: tokenID(i.grant, s.newID()),
 		IssuedAt: r.now, Expires: r.now.Add(life.AccessToken), AuthTime: i.login.AuthTime, Person: released,
 	})
@@ -72,7 +72,7 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 		// way only.
 		means := r.issuer.Provider.Means()
 		answer.IDToken, err = r.issuer.Keys.SignID(i.client.IDTokenAlg(r.issuer, r.now), token.ID{
-			Subject: i.login.Subject, ClientID: i.client.ID(), Nonce: i.nonce,
+			Subject: subject, ClientID: i.client.ID(), Nonce: i.nonce,
 			IssuedAt: r.now, Expires: r.now.Add(life.IDToken), AuthTime: i.login.AuthTime,
 			Class: means.Class, Methods: means.Methods, AccessToken: access, Person: released,
 		})

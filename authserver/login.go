@@ -35,7 +35,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *request) error {
 	if page.Username == "" && v.flow.PromptLogin {
 		page.Username = who.person.Username
 	}
-	if v.expectsOther(who) {
+	if v.expectsOther(r.issuer, who) {
 		page.Other = who.person.Username
 	}
 	do, err := s.decide(r, v, who)

@@ -92,8 +92,11 @@ func (s *Server) answerToken(r *request, req tokenRequest) (*tokenResponse, *oau
 	default:
 		return nil, oauth.Errorf(oauth.UnsupportedGrantType, "grant_type must be authorization_code or refresh_token")
 	}
-	if !client.MayUse(req.grantType) {
+	switch {
+	case !client.MayUse(req.grantType):
 		return nil, oauth.Errorf(oauth.UnauthorizedClient, "the client is not registered for this grant_type")
+	case !client.KnowsPeople(r.issuer):
+		return nil, unavailable(errNoSalt)
 	}
 	return grant(r, client, req)
 }

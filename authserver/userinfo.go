@@ -45,7 +45,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *request) error {
 		Subject string `json:"sub"`
 		token.Person
 		details
-	}{grant.Subject, release(person, scopes), releaseDetails(person, scopes)})
+	}{client.Subject(r.issuer, grant.Subject), release(person, scopes), releaseDetails(person, scopes)})
 }
 
 var errNoToken = errors.New("no access token")
@@ -80,6 +80,8 @@ func badToken(cause error) *oauth.Error {
 func (s *Server) alive(r *request, clientID string) (*registry.Client, error) {
 	client, ok := s.registry.Client(r.issuer, clientID)
 	switch {
+	case ok && !client.KnowsPeople(r.issuer):
+		return nil, unavailable(errNoSalt)
 	case ok:
 		return client, nil
 	case !s.registry.Current():

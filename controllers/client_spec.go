@@ -232,6 +232,7 @@ func desiredClient(oc *v1alpha1.OAuthClient, issuer *registration.Server) (regis
 		TokenEndpointAuthMethod: string(spec.TokenEndpointAuthMethod),
 		PKCERequired:            spec.PKCE != v1alpha1.PKCEOptional,
 		PostLogoutRedirectURIs:  texts(spec.PostLogoutRedirectURIs),
+		Pairwise:                spec.SubjectType == v1alpha1.SubjectPairwise,
 		AllowedUsers:            spec.AllowedUsers,
 		AllowedGroups:           spec.AllowedGroups,
 		Consent:                 string(spec.Consent),

@@ -28,7 +28,7 @@ func TestOAuthClient_Defaults(t *testing.T) {
 		"type":         "Confidential",
 		"scopes":       list("openid"),
 		"grantTypes":   list("authorization_code", "refresh_token"),
-		"pkce":         "Required", "consent": "Once", "grantDeletionPolicy": "Revoke",
+		"pkce":         "Required", "consent": "Once", "grantDeletionPolicy": "Revoke", "subjectType": "public",
 	}
 	if got := specOf(t, u); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -85,6 +85,7 @@ type OAuthClientList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.clientSecretRef) || !has(self.rotation) || (!has(self.rotation.interval) && !has(self.rotation.window))",fieldPath=".rotation",message="a secret that you bring changes when you change it: remove rotation.interval and rotation.window, or clientSecretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.clientSecretRef) || !has(self.secret) || !has(self.secret.adopt) || !self.secret.adopt",fieldPath=".secret.adopt",message="the credentials come either from clientSecretRef or from the Secret that is adopted: remove one of the two"
 // +kubebuilder:validation:XValidation:rule="self.type == 'Public' || self.redirectURIs.all(u, u.startsWith('https://') || u.startsWith('http://'))",fieldPath=".redirectURIs",message="a scheme other than https is for native apps, which are Public clients: use an https URI, or set type to Public"
+// +kubebuilder:validation:XValidation:rule="!has(self.subjectType) || self.subjectType != 'pairwise' || self.redirectURIs.all(u, u.startsWith('https:') && u.find('^https://([^/?:[]+|[[][^]]*[]])').lowerAscii() == self.redirectURIs[0].find('^https://([^/?:[]+|[[][^]]*[]])').lowerAscii())",fieldPath=".subjectType",message="a pairwise sub is made for the one host of all redirectURIs (OpenID Connect Core 1.0 section 8.1), which all have to be https: use one host, or set subjectType to public"
 type OAuthClientSpec struct {
 	// displayName is what a person reads at login and consent. The object's name
 	// is shown when it is empty.
@@ -174,7 +175,8 @@ type OAuthClientSpec struct {
 
 	// subjectType says whether all clients know a person by the same sub: public; or
 	// only those whose redirect URIs have the same host: pairwise (OpenID Connect Core
-	// 1.0 section 8). Changing it makes everybody somebody else to the app.
+	// 1.0 section 8). For pairwise, all redirectURIs are https and of one host. Changing
+	// it, or that host, makes everybody somebody else to the app.
 	// +optional
 	// +default="public"
 	SubjectType SubjectType `json:"subjectType,omitempty"`

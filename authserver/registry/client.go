@@ -22,6 +22,8 @@ type Client struct {
 	minted accepted // by their SHA-256
 	hashed accepted // by their argon2id
 	scopes oauth.Scopes
+	// sector is empty unless the client's subjects are pairwise.
+	sector string
 }
 
 // accepted are what secrets are compared with, oldest first, and the IDs of their
@@ -41,6 +43,9 @@ func NewClient(record registration.Client) (*Client, error) {
 	record.GrantTypes = slices.Clone(record.GrantTypes)
 	ownSettings(&record)
 	c := &Client{record: record, scopes: slices.Clone(record.Scopes)}
+	if record.Pairwise {
+		c.sector, _ = record.Sector() // Validate has seen that it has one
+	}
 	for _, d := range record.Digests {
 		if d.SHA256 != "" {
 			c.minted.add(d)

@@ -34,6 +34,9 @@ type Issuer struct {
 	// Keys signs tokens, and Box seals; both nil until a replica has minted keys.
 	Keys *token.KeySet
 	Box  *seal.Box
+
+	// salt is what pairwise subjects are made with, or nil; see Client.Subject.
+	salt []byte
 }
 
 // NewIssuer prepares an issuer for serving. provider may be nil, and keys too; see
@@ -59,6 +62,7 @@ func NewIssuer(record registration.Server, provider identity.Provider, set *keys
 	if i.Box, err = seal.NewBox(record.Issuer, *set, nil); err != nil {
 		return nil, fmt.Errorf("keys of issuer %q: %w", record.Name, err)
 	}
+	i.salt = saltOf(*set)
 	return i, nil
 }
 

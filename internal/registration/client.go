@@ -209,7 +209,7 @@ func (c Client) Validate() error {
 			refuse("postLogoutRedirectURIs[%d]: %w", i, err)
 		}
 	}
-	errs = append(errs, c.validateAuthentication(), c.validateTerms(), c.validatePages(), c.validateAudiences())
+	errs = append(errs, c.validateAuthentication(), c.validateTerms(), c.validatePages(), c.validateSector(), c.validateAudiences())
 	return errors.Join(errs...)
 }
 
