@@ -7,7 +7,8 @@
 // defaults; what a spec means is decided in controllers.
 //
 // OAuthSession, OAuthGrant and OAuthConsent are what the authserver writes, in the
-// system namespace, for people to read and to delete.
+// system namespace, for people to read and to delete. OAuthAssertion is there too, and
+// nobody's business.
 //
 // +kubebuilder:object:generate=true
 // +groupName=clientele.dev

@@ -20,6 +20,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&OAuthSession{}, &OAuthSessionList{},
 		&OAuthGrant{}, &OAuthGrantList{},
 		&OAuthConsent{}, &OAuthConsentList{},
+		&OAuthAssertion{}, &OAuthAssertionList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

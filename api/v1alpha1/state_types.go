@@ -9,8 +9,13 @@ import (
 
 const (
 	// LabelExpires is on every OAuthSession and OAuthGrant: the hour, in UTC, in which
-	// it ends, as a number like 2026103118. What is over is found and deleted by it.
+	// it ends, as a number like 2026103118. On an OAuthAssertion, of which there may be
+	// many for a short time, it is the minute, like 202610311842. What is over is found
+	// and deleted by it.
 	LabelExpires = "clientele.dev/expires"
+	// LabelSession is on an OAuthGrant: the name of the OAuthSession in which the person
+	// approved. It stays when that has ended.
+	LabelSession = "clientele.dev/session"
 	// LabelCode is on an OAuthGrant for as long as FinalizerCode is: the minute, in UTC,
 	// in which its authorization code ends, as a number like 202610311842.
 	LabelCode = "clientele.dev/code"
@@ -19,14 +24,14 @@ const (
 	// 4.1.2). The authserver takes it away, soon after the code has expired, from grants
 	// that were deleted and from those that were not.
 	FinalizerCode = "clientele.dev/code"
-	// LabelExcludeFromBackup keeps sessions and grants out of Velero's backups: a grant
-	// that was restored could be one that was revoked since.
+	// LabelExcludeFromBackup keeps sessions, grants and assertions out of Velero's
+	// backups: a grant that was restored could be one that was revoked since.
 	LabelExcludeFromBackup = "velero.io/exclude-from-backup"
 )
 
 // OAuthSession is a person's signed-in browser. The authserver makes one when somebody
-// signs in; deleting it signs that browser out. It holds nothing that a browser could
-// sign in with.
+// signs in, and it goes on when the same person signs in there again; deleting it signs
+// that browser out. It holds nothing that a browser could sign in with.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=oauthsessions,scope=Namespaced,categories=clientele
@@ -44,9 +49,10 @@ type OAuthSession struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is the session; it never changes.
+	// spec is the session. Whose it is never changes; signIn, authTime and expiresAt do
+	// when the person signs in again.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a session does not change: delete it to sign the browser out"
+	// +kubebuilder:validation:XValidation:rule="self.authorizationServer == oldSelf.authorizationServer && self.subject == oldSelf.subject && self.identityProvider == oldSelf.identityProvider && self.personID == oldSelf.personID",message="whose a session is does not change: delete it to sign the browser out"
 	Spec OAuthSessionSpec `json:"spec"`
 }
 
@@ -84,7 +90,12 @@ type Login struct {
 type OAuthSessionSpec struct {
 	Login `json:",inline"`
 
-	// authTime is when the person signed in.
+	// signIn is a random name of the last time that the person signed in. What the browser
+	// holds, sealed, names it too, and is worth nothing once they differ.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SignIn string `json:"signIn,omitempty"`
+	// authTime is when the person last signed in.
 	// +required
 	AuthTime metav1.MicroTime `json:"authTime"`
 	// expiresAt is when the session ends by itself.
@@ -163,6 +174,16 @@ type OAuthGrantSpec struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=64
 	Redemption string `json:"redemption"`
+	// codeID is the id of the authorization code, which tells nothing of the code itself.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	CodeID string `json:"codeID,omitempty"`
+	// session is the id of the session in which the person approved, which tells nothing
+	// of what the browser holds. The label clientele.dev/session has the name of its
+	// OAuthSession.
+	// +optional
+	// +kubebuilder:validation:MaxLength=255
+	Session string `json:"session,omitempty"`
 	// authTime is when the person signed in.
 	// +required
 	AuthTime metav1.MicroTime `json:"authTime"`
@@ -248,4 +269,46 @@ type OAuthConsentSpec struct {
 	// givenAt is when the person last allowed something.
 	// +required
 	GivenAt metav1.MicroTime `json:"givenAt"`
+}
+
+// OAuthAssertion is a client's signed assertion that was used (private_key_jwt, RFC 7523
+// section 3): while it is there, the same one is refused. It holds nothing of the
+// assertion; its name is a digest of whose it is and of its jti. Deleting one before its
+// end lets the assertion be used a second time.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=oauthassertions,scope=Namespaced
+// +kubebuilder:printcolumn:name="Server",type=string,JSONPath=`.spec.authorizationServer`
+// +kubebuilder:printcolumn:name="Until",type=string,JSONPath=`.spec.expiresAt`
+type OAuthAssertion struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the assertion; it never changes.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an assertion does not change"
+	Spec OAuthAssertionSpec `json:"spec"`
+}
+
+// OAuthAssertionList is a list of OAuthAssertions.
+//
+// +kubebuilder:object:root=true
+type OAuthAssertionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []OAuthAssertion `json:"items"`
+}
+
+// OAuthAssertionSpec is what the authserver knows of an assertion.
+type OAuthAssertionSpec struct {
+	// authorizationServer is the name of the AuthorizationServer that it was for.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	AuthorizationServer string `json:"authorizationServer"`
+	// expiresAt is until when the assertion is refused as used: the end of what it says
+	// of itself, and the time by which clocks may differ.
+	// +required
+	ExpiresAt metav1.MicroTime `json:"expiresAt"`
 }

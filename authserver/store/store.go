@@ -118,9 +118,9 @@ type Store interface {
 	// CreateSession keeps s. Its ID must be new: where one of that ID lives, it is an
 	// error, and the one that lives stays as it is.
 	CreateSession(ctx context.Context, s Session) error
-	// RenewSession puts s in the place of the session of its ID, whose person has signed
-	// in again. It is ErrNotFound, and nothing is kept, where no session of that ID, and
-	// of the same Subject, lives.
+	// RenewSession gives the session of s's ID, whose person has signed in again, the
+	// SignIn, AuthTime and ExpiresAt of s; all else stays as it was. It is ErrNotFound, and
+	// nothing is kept, where no session of that ID, and of the same Subject, lives.
 	RenewSession(ctx context.Context, s Session) error
 	// Session returns the session, or ErrNotFound.
 	Session(ctx context.Context, issuer, id string) (Session, error)
@@ -152,12 +152,14 @@ type Store interface {
 
 	// SessionGrants returns the living grants of which SessionID is the given one, in no
 	// order, and no more than MaxSessionGrants of them. Every grant is among them whose
-	// Redeem had returned before. It may take long: it is for when a session ends.
+	// Redeem had returned before. It may take long: it is for when a session ends. The
+	// empty text is no session's.
 	SessionGrants(ctx context.Context, issuer, sessionID string) ([]Grant, error)
 
 	// Spend notes, until a time, that what bears a name was used. Of any number of
 	// concurrent callers with the same id exactly one succeeds; the others, and all later
-	// ones until then, get ErrUsed. An id may be any text.
+	// ones until then, get ErrUsed. So does everyone once that time has come, because by
+	// then what was noted may have been swept. An id may be any text.
 	Spend(ctx context.Context, issuer, id string, until time.Time) error
 
 	// Allow adds c's scopes to what the person has allowed the client before, and
@@ -175,9 +177,10 @@ type Sweeper interface {
 	// Sweep forgets a page of what is over, tombstones included: no more than about
 	// page records of each kind, in one bounded step. It returns how many of each kind
 	// went, and whether there may be more. Nothing goes before it has been over for
-	// Skew, and no grant, revoked or not, before its code has for Late as well; where
-	// all has been swept, nothing is left that has been over for two hours. Any number of callers may sweep at a time;
-	// it is only wasteful.
+	// Skew, and no grant, revoked or not, before its code has for Late as well, nor what was
+	// spent before it has been over for both; where all has been swept, nothing is left that
+	// has been over for two hours. Any number of callers may sweep at a time; it is only
+	// wasteful.
 	Sweep(ctx context.Context, page int) (Swept, error)
 }
 

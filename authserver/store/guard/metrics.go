@@ -62,7 +62,7 @@ func resultOf(ctx context.Context, err error) string {
 	switch {
 	case err == nil:
 		return "ok"
-	case errors.Is(err, store.ErrSpent), errors.Is(err, store.ErrReused):
+	case errors.Is(err, store.ErrSpent), errors.Is(err, store.ErrReused), errors.Is(err, store.ErrUsed):
 		return "conflict"
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrRevoked):
 		return "absent"

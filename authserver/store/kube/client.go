@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,9 @@ import (
 
 // connections is over how many connections the requests go.
 const connections = 4
+
+// pageTimes: an API server that is busy deletes a hundred objects in a second.
+const pageTimes = 10
 
 // client sends requests to the API server, each once.
 type client struct {
@@ -57,13 +61,14 @@ func newClient(c Config) (*client, error) {
 	return out, nil
 }
 
-// kind is one of the three.
+// kind is one of those that a Store keeps.
 type kind struct{ name, resource string }
 
 var (
-	sessionKind = kind{"OAuthSession", "oauthsessions"}
-	grantKind   = kind{"OAuthGrant", "oauthgrants"}
-	consentKind = kind{"OAuthConsent", "oauthconsents"}
+	sessionKind   = kind{"OAuthSession", "oauthsessions"}
+	grantKind     = kind{"OAuthGrant", "oauthgrants"}
+	consentKind   = kind{"OAuthConsent", "oauthconsents"}
+	assertionKind = kind{"OAuthAssertion", "oauthassertions"}
 )
 
 // typeMeta is what an object of the kind begins with.
@@ -104,6 +109,17 @@ func (c *client) do(ctx context.Context, r call, answer any) error {
 func (c *client) request(r call) *rest.Request {
 	one := c.rest[c.turn.Add(1)%connections]
 	return one.Verb(r.verb).Namespace(c.namespace).Resource(r.kind.resource).Timeout(c.timeout).MaxRetries(0)
+}
+
+// page is a request about no more than limit of the objects with some labels, and what
+// to go on from. It may take pageTimes as long as others.
+func (c *client) page(r call, selector string, limit int, token string) *rest.Request {
+	request := c.request(r).Timeout(min(pageTimes*c.timeout, 30*time.Second)).
+		Param("labelSelector", selector).Param("limit", strconv.Itoa(limit))
+	if token != "" {
+		request.Param("continue", token)
+	}
+	return request
 }
 
 func (c *client) answer(ctx context.Context, r call, request *rest.Request, answer any) error {

@@ -99,6 +99,38 @@ func (s *Store) Revoke(ctx context.Context, issuer, id string) error {
 	return s.remove(ctx, grantKind, objectName(grantKind, issuer, id))
 }
 
+// sessionPage is how many grants one request of SessionGrants is about: hardly any
+// session has more.
+const sessionPage = 200
+
+// SessionGrants implements store.Store. It does not say which version it wants, and so
+// gets the current one, of all pages alike. What is not as a replica writes it is nobody's
+// grant, and passed over.
+func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
+	if sessionID == "" {
+		return nil, ctx.Err()
+	}
+	list := call{verb: http.MethodGet, kind: grantKind}
+	selector := v1alpha1.LabelSession + "=" + objectName(sessionKind, issuer, sessionID)
+	var out []store.Grant
+	for token := ""; ; {
+		var found v1alpha1.OAuthGrantList
+		if err := s.api.answer(ctx, list, s.api.page(list, selector, sessionPage, token), &found); err != nil {
+			return nil, err
+		}
+		for i := range found.Items {
+			o := &found.Items[i]
+			g, err := s.living(list, o, store.Grant{Issuer: issuer, ID: o.Spec.CodeID})
+			if err == nil && g.SessionID == sessionID && o.Name == objectName(grantKind, issuer, g.ID) {
+				out = append(out, g)
+			}
+		}
+		if token = found.Continue; token == "" || len(out) >= store.MaxSessionGrants {
+			return out[:min(len(out), store.MaxSessionGrants)], nil
+		}
+	}
+}
+
 func notFound(err error) error {
 	if errors.Is(err, errAbsent) {
 		return store.ErrNotFound
@@ -126,22 +158,27 @@ func grantObject(g store.Grant, redemption string) *v1alpha1.OAuthGrant {
 	if g.CodeExpiresAt.After(until) {
 		until = g.CodeExpiresAt
 	}
+	labels := map[string]string{
+		v1alpha1.LabelExpires:           hour(until),
+		v1alpha1.LabelCode:              minute(g.CodeExpiresAt),
+		v1alpha1.LabelExcludeFromBackup: "true",
+	}
+	if g.SessionID != "" {
+		labels[v1alpha1.LabelSession] = objectName(sessionKind, g.Issuer, g.SessionID)
+	}
 	return &v1alpha1.OAuthGrant{
 		TypeMeta: grantKind.typeMeta(),
 		ObjectMeta: metav1.ObjectMeta{
 			Name:       objectName(grantKind, g.Issuer, g.ID),
 			Finalizers: []string{v1alpha1.FinalizerCode},
-			Labels: map[string]string{
-				v1alpha1.LabelExpires:           hour(until),
-				v1alpha1.LabelCode:              minute(g.CodeExpiresAt),
-				v1alpha1.LabelExcludeFromBackup: "true",
-			},
+			Labels:     labels,
 		},
 		Spec: v1alpha1.OAuthGrantSpec{
 			Login: v1alpha1.Login{
 				AuthorizationServer: g.Issuer, Subject: g.Subject, IdentityProvider: g.Provider, PersonID: g.PersonID,
 			},
 			ClientID: g.ClientID, ClientUID: g.ClientUID, Scopes: scopesOf(g.Scopes), Redemption: redemption,
+			CodeID: g.ID, Session: g.SessionID,
 			AuthTime: metav1.NewMicroTime(g.AuthTime), IssuedAt: metav1.NewMicroTime(g.IssuedAt),
 			CodeExpiresAt: metav1.NewMicroTime(g.CodeExpiresAt), ExpiresAt: metav1.NewMicroTime(g.ExpiresAt),
 		},
@@ -162,7 +199,7 @@ func grantRecord(o *v1alpha1.OAuthGrant, id string) store.Grant {
 	return store.Grant{
 		ID: id, Issuer: p.AuthorizationServer, ClientID: p.ClientID, ClientUID: p.ClientUID,
 		Subject: p.Subject, Provider: p.IdentityProvider, PersonID: p.PersonID, Scopes: p.Scopes,
-		AuthTime: p.AuthTime.Time, Counter: int(o.Status.Refreshes), AdvancedAt: o.Status.LastUsed.Time,
+		SessionID: p.Session, AuthTime: p.AuthTime.Time, Counter: int(o.Status.Refreshes), AdvancedAt: o.Status.LastUsed.Time,
 		IssuedAt: p.IssuedAt.Time, CodeExpiresAt: p.CodeExpiresAt.Time, ExpiresAt: p.ExpiresAt.Time,
 	}
 }

@@ -46,7 +46,7 @@ func patchByHand(t *testing.T, namespace string, k kind, name, patch string) err
 func count(t testing.TB, s store.Store) int {
 	t.Helper()
 	n := 0
-	for _, k := range []kind{sessionKind, grantKind} {
+	for _, k := range []kind{sessionKind, grantKind, assertionKind} {
 		list, err := byHand(s.(*Store).api.namespace, k).List(t.Context(), metav1.ListOptions{})
 		if err != nil {
 			t.Fatal(err)

@@ -114,7 +114,7 @@ func wantError(t *testing.T, what string, got, want error) {
 // wantUnknown is for an error that says nothing about the record.
 func wantUnknown(t *testing.T, what string, err error) {
 	t.Helper()
-	for _, no := range []error{store.ErrNotFound, store.ErrSpent, store.ErrRevoked, store.ErrReused} {
+	for _, no := range []error{store.ErrNotFound, store.ErrSpent, store.ErrRevoked, store.ErrReused, store.ErrUsed} {
 		if err == nil || errors.Is(err, no) {
 			t.Errorf("%s = %v, want an error that says nothing about the record", what, err)
 		}
@@ -206,7 +206,7 @@ func TestObjectName(t *testing.T) {
 		{}, {""}, {"", ""}, {"a"}, {"a", ""}, {"", "a"}, {"a", "b"}, {"ab"}, {"ab", ""}, {"a", "b", "c"}, {"a", "bc"},
 		{"ann@example.com", "ÄÖ/ \x00"}, {strings.Repeat("long", 1000)},
 	} {
-		for _, k := range []kind{sessionKind, grantKind, consentKind} {
+		for _, k := range []kind{sessionKind, grantKind, consentKind, assertionKind} {
 			name := objectName(k, parts...)
 			if other, ok := seen[name]; ok {
 				t.Errorf("%s%q and %q have the same name", k.name, parts, other)

@@ -96,7 +96,7 @@ func permit(ctx context.Context) error {
 // listable returns once the API server can list our kinds: one that has just started
 // must fill its memory first, and refuses until then.
 func listable(ctx context.Context) error {
-	for _, k := range []kind{sessionKind, grantKind, consentKind} {
+	for _, k := range []kind{sessionKind, grantKind, consentKind, assertionKind} {
 		err := until(ctx, func() (bool, error) {
 			_, err := byHand("default", k).List(ctx, metav1.ListOptions{})
 			if apierrors.IsTooManyRequests(err) {

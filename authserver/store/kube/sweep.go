@@ -14,20 +14,18 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 
 	"github.com/clientele-dev/clientele/api/v1alpha1"
 	"github.com/clientele-dev/clientele/authserver/store"
 )
 
 const (
-	// settlers is how many grants are settled at a time: enough to keep up with as many
-	// logins as an API server takes, and few enough not to be in their way.
+	// settlers is how many grants are settled, or assertions deleted, at a time: enough to
+	// keep up with as many logins as an API server takes, and few enough not to be in their
+	// way.
 	settlers = 2
-	// chunk is how much one request of Sweep is about. It may take sweepTimes as long as
-	// others: an API server that is busy deletes a hundred objects in a second.
-	chunk      = 100
-	sweepTimes = 10
+	// chunk is how much one request of Sweep is about.
+	chunk = 100
 	// onlyMetadata is enough to sweep by, and a fraction of what an object is.
 	onlyMetadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 )
@@ -53,8 +51,13 @@ func (s *Store) Sweep(ctx context.Context, page int) (store.Swept, error) {
 		return store.Swept{Sessions: sessions, Grants: settled}, errors.Join(unsettled, err)
 	}
 	grants, moreGrants, err := s.expire(ctx, grantKind, hour(now), page)
+	if err != nil {
+		return store.Swept{Sessions: sessions, Grants: settled + grants}, errors.Join(unsettled, err)
+	}
+	spent, moreSpent, err := s.discard(ctx, minute(now.Add(-store.Late)), page)
 	return store.Swept{
-		Sessions: sessions, Grants: settled + grants, More: more || moreSessions || moreGrants,
+		Sessions: sessions, Grants: settled + grants, Spent: spent,
+		More: more || moreSessions || moreGrants || moreSpent,
 	}, errors.Join(unsettled, err)
 }
 
@@ -71,21 +74,27 @@ func half(ctx context.Context) (context.Context, context.CancelFunc) {
 // settleAll settles a page of the grants whose code ended before a minute. It returns
 // how many are gone thereby.
 func (s *Store) settleAll(ctx context.Context, before string, page int) (gone int, more bool, err error) {
-	list := call{verb: http.MethodGet, kind: grantKind}
 	due := v1alpha1.LabelCode + "<" + before
+	return s.walk(ctx, grantKind, due, page, func(o *metav1.PartialObjectMetadata) (bool, error) { return s.settle(ctx, o) })
+}
+
+// walk does something to a page of the objects with some labels, and returns for how many
+// it was true.
+func (s *Store) walk(ctx context.Context, k kind, selector string, page int, do func(*metav1.PartialObjectMetadata) (bool, error)) (yes int, more bool, err error) {
+	list := call{verb: http.MethodGet, kind: k}
 	for token := ""; ; {
 		if page <= 0 {
-			return gone, true, nil
+			return yes, true, nil
 		}
 		var found metav1.PartialObjectMetadataList
-		err := s.api.answer(ctx, list, s.api.page(list, due, min(page, chunk), token), &found)
-		if err != nil {
-			return gone, false, err
+		request := s.api.page(list, selector, min(page, chunk), token).SetHeader("Accept", onlyMetadata)
+		if err := s.api.answer(ctx, list, request, &found); err != nil {
+			return yes, false, err
 		}
-		n, err := each(found.Items, func(o *metav1.PartialObjectMetadata) (bool, error) { return s.settle(ctx, o) })
-		gone += n
+		n, err := each(found.Items, do)
+		yes += n
 		if token = found.Continue; err != nil || token == "" {
-			return gone, false, err
+			return yes, false, err
 		}
 		page -= len(found.Items)
 	}
@@ -150,8 +159,8 @@ func (s *Store) expire(ctx context.Context, k kind, before string, page int) (go
 			return gone, true, nil
 		}
 		var found metav1.PartialObjectMetadataList
-		err := s.api.answer(ctx, remove, s.api.page(remove, over, min(page, chunk), token), &found)
-		if err != nil {
+		request := s.api.page(remove, over, min(page, chunk), token).SetHeader("Accept", onlyMetadata)
+		if err := s.api.answer(ctx, remove, request, &found); err != nil {
 			return gone, false, err
 		}
 		for _, o := range found.Items {
@@ -168,13 +177,16 @@ func (s *Store) expire(ctx context.Context, k kind, before string, page int) (go
 	}
 }
 
-// page is a request about no more than limit objects, of which the answer tells the
-// metadata, and what to go on from.
-func (c *client) page(r call, selector string, limit int, token string) *rest.Request {
-	request := c.request(r).Timeout(min(sweepTimes*c.timeout, 30*time.Second)).SetHeader("Accept", onlyMetadata).
-		Param("labelSelector", selector).Param("limit", strconv.Itoa(limit))
-	if token != "" {
-		request.Param("continue", token)
-	}
-	return request
+// discard deletes a page of the assertions that ended before a minute. Each of them is
+// deleted as what it was found to be: one of the same name that has come since, by Spend,
+// stays. The API server could not be told so for many at once.
+func (s *Store) discard(ctx context.Context, before string, page int) (gone int, more bool, err error) {
+	over := v1alpha1.LabelExpires + "<" + before
+	return s.walk(ctx, assertionKind, over, page, func(o *metav1.PartialObjectMetadata) (bool, error) {
+		err := s.removeThis(ctx, assertionKind, o)
+		if errors.Is(err, errAbsent) || errors.Is(err, errConflict) {
+			return false, nil // somebody else was first
+		}
+		return err == nil, err
+	})
 }

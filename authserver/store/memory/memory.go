@@ -76,11 +76,14 @@ func (s *Store) RenewSession(ctx context.Context, n store.Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k, now := key{n.Issuer, n.ID}, s.now()
-	if old, ok := s.sessions.get(k, now); !ok || old.value.Subject != n.Subject {
+	old, ok := s.sessions.get(k, now)
+	if !ok || old.value.Subject != n.Subject {
 		return store.ErrNotFound
 	}
+	renewed := old.value
+	renewed.SignIn, renewed.AuthTime, renewed.ExpiresAt = n.SignIn, n.AuthTime, n.ExpiresAt
 	s.sessions.remove(k)
-	s.sessions.add(k, n, n.ExpiresAt, now)
+	s.sessions.add(k, renewed, renewed.ExpiresAt, now)
 	return nil
 }
 
@@ -190,6 +193,9 @@ func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]
 	defer s.mu.RUnlock()
 	now := s.now()
 	var out []store.Grant
+	if sessionID == "" {
+		return nil, nil
+	}
 	for k, r := range s.grants.records {
 		g := &r.value
 		if k.issuer == issuer && g.SessionID == sessionID && !g.revoked && now.Before(g.ExpiresAt) && len(out) < store.MaxSessionGrants {
@@ -206,7 +212,7 @@ func (s *Store) Spend(ctx context.Context, issuer, id string, until time.Time) e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.spent.add(key{issuer, id}, struct{}{}, until, s.now()) {
+	if now := s.now(); !now.Before(until) || !s.spent.add(key{issuer, id}, struct{}{}, until, now) {
 		return store.ErrUsed
 	}
 	return nil

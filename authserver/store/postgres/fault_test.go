@@ -17,7 +17,7 @@ import (
 
 // verdicts are errors that tell something of a record. A store that cannot reach its
 // database must not say any of them.
-var verdicts = []error{store.ErrNotFound, store.ErrSpent, store.ErrRevoked, store.ErrReused}
+var verdicts = []error{store.ErrNotFound, store.ErrSpent, store.ErrRevoked, store.ErrReused, store.ErrUsed}
 
 func isVerdict(err error) bool {
 	for _, v := range verdicts {
@@ -37,6 +37,9 @@ func verbs(ctx context.Context, s *Store, id string) map[string]error {
 	errs["Revoke"] = s.Revoke(ctx, "default", id)
 	errs["CreateSession"] = s.CreateSession(ctx, store.Session{ID: id, Issuer: "default", ExpiresAt: time.Now().Add(time.Hour)})
 	_, errs["Session"] = s.Session(ctx, "default", id)
+	errs["RenewSession"] = s.RenewSession(ctx, store.Session{ID: id, Issuer: "default", SignIn: "new", ExpiresAt: time.Now().Add(time.Hour)})
+	_, errs["SessionGrants"] = s.SessionGrants(ctx, "default", id)
+	errs["Spend"] = s.Spend(ctx, "default", id, time.Now().Add(time.Hour))
 	errs["EndSession"] = s.EndSession(ctx, "default", id)
 	errs["Allow"] = s.Allow(ctx, store.Consent{Issuer: "default", Subject: id, ClientID: "c", Scopes: []string{"openid"}})
 	_, errs["Consent"] = s.Consent(ctx, "default", id, "c")

@@ -33,13 +33,13 @@ func (r *record) key() grantKey { return keyOf(r.Grant) }
 
 func keyOf(g store.Grant) grantKey { return grantKey{g.Issuer, g.ID} }
 
-const grantColumns = `g.issuer, g.id, g.client_id, g.client_uid, g.subject, g.provider, g.person_id, g.scopes, g.auth_time,
+const grantColumns = `g.issuer, g.id, g.client_id, g.client_uid, g.subject, g.provider, g.person_id, g.session_id, g.scopes, g.auth_time,
 	g.counter, g.advanced_at, g.issued_at, g.code_expires_at, g.expires_at, g.revoked, g.attempt`
 
 func scanGrant(row pgx.CollectableRow) (r record, err error) {
 	var scopes string
 	var authTime, advancedAt *time.Time
-	err = row.Scan(&r.Issuer, &r.ID, &r.ClientID, &r.ClientUID, &r.Subject, &r.Provider, &r.PersonID, &scopes, &authTime,
+	err = row.Scan(&r.Issuer, &r.ID, &r.ClientID, &r.ClientUID, &r.Subject, &r.Provider, &r.PersonID, &r.SessionID, &scopes, &authTime,
 		&r.Counter, &advancedAt, &r.IssuedAt, &r.CodeExpiresAt, &r.ExpiresAt, &r.revoked, &r.attempt)
 	r.Scopes = strings.Fields(scopes)
 	r.AuthTime, r.AdvancedAt = timeOf(authTime), timeOf(advancedAt)
@@ -83,11 +83,36 @@ func grants(ctx context.Context, conn *pgxpool.Conn, issuers, ids []string) ([]r
 	return pgx.CollectRows(rows, scanGrant)
 }
 
+// SessionGrants implements store.Store. A partial index finds them, and says itself that
+// no grant of no session is in it.
+func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
+	if storable(issuer, sessionID) != nil {
+		return nil, ctx.Err()
+	}
+	found, err := detached(ctx, s, ifUncertain, func(ctx context.Context, conn *pgxpool.Conn) ([]record, error) {
+		rows, err := conn.Query(ctx, `SELECT `+grantColumns+` FROM clientele_grants AS g
+			WHERE g.session_id = $1 AND g.session_id <> '' AND g.issuer = $2 AND NOT g.revoked AND g.expires_at > $3
+			LIMIT $4`, sessionID, issuer, s.now(), store.MaxSessionGrants)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, scanGrant)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read a session's grants: %w", err)
+	}
+	out := make([]store.Grant, len(found))
+	for i := range found {
+		out[i] = found[i].Grant
+	}
+	return out, nil
+}
+
 // Revoke implements store.Store. The row stays until the grant would have ended, with
 // nothing of the person in it.
 func (s *Store) Revoke(ctx context.Context, issuer, id string) error {
 	err := s.exec(ctx, ifUncertain, `UPDATE clientele_grants
-		SET revoked = true, subject = '', provider = '', person_id = '', scopes = '', auth_time = NULL
+		SET revoked = true, subject = '', provider = '', person_id = '', session_id = '', scopes = '', auth_time = NULL
 		WHERE issuer = $1 AND id = $2 AND NOT revoked`, issuer, id)
 	if err != nil {
 		return fmt.Errorf("revoke grant: %w", err)

@@ -26,7 +26,7 @@ type redeemCall = call[store.Grant, struct{}]
 
 // Redeem implements store.Store.
 func (s *Store) Redeem(ctx context.Context, g store.Grant) error {
-	if err := errors.Join(storable(g.ID, g.Issuer, g.ClientID, g.ClientUID, g.Subject, g.Provider, g.PersonID), scopeTokens(g.Scopes)); err != nil {
+	if err := errors.Join(storable(g.ID, g.Issuer, g.ClientID, g.ClientUID, g.Subject, g.Provider, g.PersonID, g.SessionID), scopeTokens(g.Scopes)); err != nil {
 		return fmt.Errorf("redeem code: %w", err)
 	}
 	g.Scopes = slices.Clone(g.Scopes)
@@ -111,13 +111,13 @@ func spentUnless(won bool) error {
 // PostgreSQL, CockroachDB and YugabyteDB all know.
 func insertGrants(ctx context.Context, conn *pgxpool.Conn, calls []*redeemCall, attempts []string) (map[string]bool, error) {
 	c := newColumns(calls)
-	rows, err := conn.Query(ctx, `INSERT INTO clientele_grants (issuer, id, client_id, client_uid, subject, provider, person_id,
+	rows, err := conn.Query(ctx, `INSERT INTO clientele_grants (issuer, id, client_id, client_uid, subject, provider, person_id, session_id,
 			scopes, auth_time, counter, advanced_at, issued_at, code_expires_at, expires_at, ends_at, attempt)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-			$8::text[], $9::timestamptz[], $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-			$14::timestamptz[], $15::timestamptz[], $16::text[])
+			$8::text[], $9::text[], $10::timestamptz[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],
+			$15::timestamptz[], $16::timestamptz[], $17::text[])
 		ON CONFLICT (issuer, id) DO NOTHING RETURNING attempt`,
-		c.issuer, c.id, c.clientID, c.clientUID, c.subject, c.provider, c.personID,
+		c.issuer, c.id, c.clientID, c.clientUID, c.subject, c.provider, c.personID, c.sessionID,
 		c.scopes, c.authTime, c.counter, c.advancedAt, c.issuedAt, c.codeExpiresAt, c.expiresAt, c.endsAt, attempts)
 	if err != nil {
 		return nil, err
@@ -132,10 +132,11 @@ func insertGrants(ctx context.Context, conn *pgxpool.Conn, calls []*redeemCall, 
 
 // columns are the grants of a batch, field by field.
 type columns struct {
-	issuer, id, clientID, clientUID, subject, provider, personID, scopes []string
-	counter                                                              []int64
-	authTime, advancedAt                                                 []*time.Time
-	issuedAt, codeExpiresAt, expiresAt, endsAt                           []time.Time
+	issuer, id, clientID, clientUID, subject, provider, personID, sessionID, scopes []string
+
+	counter                                    []int64
+	authTime, advancedAt                       []*time.Time
+	issuedAt, codeExpiresAt, expiresAt, endsAt []time.Time
 }
 
 func newColumns(calls []*redeemCall) columns {
@@ -145,6 +146,7 @@ func newColumns(calls []*redeemCall) columns {
 		c.issuer, c.id = append(c.issuer, g.Issuer), append(c.id, g.ID)
 		c.clientID, c.clientUID = append(c.clientID, g.ClientID), append(c.clientUID, g.ClientUID)
 		c.subject, c.provider, c.personID = append(c.subject, g.Subject), append(c.provider, g.Provider), append(c.personID, g.PersonID)
+		c.sessionID = append(c.sessionID, g.SessionID)
 		c.scopes = append(c.scopes, strings.Join(g.Scopes, " "))
 		c.counter = append(c.counter, int64(g.Counter))
 		c.authTime, c.advancedAt = append(c.authTime, timeOrNull(g.AuthTime)), append(c.advancedAt, timeOrNull(g.AdvancedAt))

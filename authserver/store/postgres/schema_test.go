@@ -26,6 +26,8 @@ func nextSchema(compatible int) migrations {
 	}})
 }
 
+var nextVersion = len(currentSchema) + 1
+
 func openSchema(t *testing.T, db *postgres.Database, want migrations) *Store {
 	t.Helper()
 	s, err := open(Config{URI: func() (string, error) { return db.URI(), nil }}, want)
@@ -76,8 +78,47 @@ func TestSchema_AllAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if version, compatible := versionOf(t, db); version != 2 || compatible != 1 {
-		t.Errorf("version %d, compatible %d, want 2 and 1", version, compatible)
+	if version, compatible := versionOf(t, db); version != nextVersion || compatible != 1 {
+		t.Errorf("version %d, compatible %d, want %d and 1", version, compatible, nextVersion)
+	}
+}
+
+// Every schema that there was can be brought to the one of now, while those who know only
+// it go on.
+func TestSchema_EveryRelease(t *testing.T) {
+	for version := 1; version < len(currentSchema); version++ {
+		db := postgres.Shared(t).NewDatabase(t)
+		eventually(t, openSchema(t, db, currentSchema[:version]).schema.state)
+		insert := func(id string) error {
+			return db.Exec(t.Context(), `INSERT INTO clientele_grants (issuer, id, client_id, client_uid, subject, provider, person_id, scopes,
+					counter, issued_at, code_expires_at, expires_at, ends_at, attempt)
+				VALUES ('default', '`+id+`', 'c', 'u', 's', 'p', 'i', 'openid', 0, now(), now(), now() + interval '1 hour', now() + interval '1 hour', 'a')`)
+		}
+		session := func(id string) error {
+			return db.Exec(t.Context(), `INSERT INTO clientele_sessions (issuer, id, subject, provider, person_id, expires_at)
+				VALUES ('default', '`+id+`', 's', 'p', 'i', now() + interval '1 hour')`)
+		}
+		before := errors.Join(insert("before"), session("before"))
+		s := openSchema(t, db, currentSchema)
+		eventually(t, s.schema.state)
+		if err := errors.Join(before, insert("after"), session("after")); err != nil {
+			t.Fatalf("from version %d: %v", version, err)
+		}
+		for _, id := range []string{"before", "after"} {
+			g, err := s.Advance(t.Context(), "default", id, 0, time.Now())
+			if err != nil || g.Counter != 1 || g.SessionID != "" {
+				t.Errorf("from version %d: Advance(%q) = %+v, %v, want it, of no session", version, id, g, err)
+			}
+			n, err := s.Session(t.Context(), "default", id)
+			if err != nil || n.SignIn != "" {
+				t.Errorf("from version %d: Session(%q) = %+v, %v, want it", version, id, n, err)
+			}
+			n.SignIn = "new"
+			if err := s.RenewSession(t.Context(), n); err != nil {
+				t.Errorf("from version %d: RenewSession(%q) = %v", version, id, err)
+			}
+		}
+		works(t, s, "new")
 	}
 }
 
@@ -91,15 +132,15 @@ func TestSchema_TwoReleases(t *testing.T) {
 	works(t, before, "before, on the new schema")
 	works(t, openSchema(t, db, currentSchema), "back")
 	works(t, after, "after all")
-	if version, _ := versionOf(t, db); version != 2 {
-		t.Errorf("version %d, want 2", version)
+	if version, _ := versionOf(t, db); version != nextVersion {
+		t.Errorf("version %d, want %d", version, nextVersion)
 	}
 }
 
 // A release that the schema says is too old refuses, and says why.
 func TestSchema_TooOld(t *testing.T) {
 	db := postgres.Shared(t).NewDatabase(t)
-	works(t, openSchema(t, db, nextSchema(2)), "new")
+	works(t, openSchema(t, db, nextSchema(nextVersion)), "new")
 	old := openSchema(t, db, currentSchema)
 	err := old.Redeem(t.Context(), grantOf("old", time.Now()))
 	if err == nil || isVerdict(err) || !strings.Contains(err.Error(), "run a newer release") {
@@ -107,12 +148,19 @@ func TestSchema_TooOld(t *testing.T) {
 	}
 }
 
+func (m migrations) statements() (all []string) {
+	for _, one := range m {
+		all = append(all, one.statements...)
+	}
+	return all
+}
+
 // A migration that ended halfway is begun anew, wherever it ended.
 func TestSchema_Halfway(t *testing.T) {
 	all := nextSchema(1)
 	steps := append([]string{
 		`CREATE TABLE clientele_schema (id integer PRIMARY KEY, version integer NOT NULL, compatible integer NOT NULL)`,
-	}, slices.Concat(all[0].statements, all[1].statements)...)
+	}, all.statements()...)
 	for done := range len(steps) + 1 {
 		db := postgres.Shared(t).NewDatabase(t)
 		conn, err := pgx.Connect(t.Context(), db.URI())
@@ -139,7 +187,7 @@ func TestSchema_Privileges(t *testing.T) {
 	user := *db
 	user.User, user.Password = other.User, other.Password
 	err := errors.Join(
-		db.Exec(t.Context(), `GRANT SELECT, INSERT, UPDATE, DELETE ON clientele_sessions, clientele_grants, clientele_consents TO "`+user.User+`"`),
+		db.Exec(t.Context(), `GRANT SELECT, INSERT, UPDATE, DELETE ON clientele_sessions, clientele_grants, clientele_consents, clientele_assertions TO "`+user.User+`"`),
 		db.Exec(t.Context(), `GRANT SELECT ON clientele_schema TO "`+user.User+`"`),
 	)
 	if err != nil {
@@ -158,7 +206,7 @@ func TestSchema_Privileges(t *testing.T) {
 // says why it failed, and no write is counted whose answer was lost.
 func TestSchema_NotReadyIsNotUncertain(t *testing.T) {
 	db := postgres.Shared(t).NewDatabase(t)
-	eventually(t, openSchema(t, db, nextSchema(2)).schema.state)
+	eventually(t, openSchema(t, db, nextSchema(nextVersion)).schema.state)
 	s := openSchema(t, db, currentSchema)
 	_, err := s.Advance(t.Context(), "default", "code", 0, time.Now())
 	for verb, err := range map[string]error{"Redeem": s.Redeem(t.Context(), grantOf("code", time.Now())), "Advance": err} {

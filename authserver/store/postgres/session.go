@@ -18,12 +18,12 @@ import (
 // CreateSession implements store.Store. The row of a session that is over makes way.
 func (s *Store) CreateSession(ctx context.Context, n store.Session) error {
 	created, err := detached(ctx, s, ifUndone, func(ctx context.Context, conn *pgxpool.Conn) (bool, error) {
-		tag, err := conn.Exec(ctx, `INSERT INTO clientele_sessions AS s (issuer, id, subject, provider, person_id, auth_time, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (issuer, id) DO UPDATE SET subject = excluded.subject, provider = excluded.provider,
+		tag, err := conn.Exec(ctx, `INSERT INTO clientele_sessions AS s (issuer, id, sign_in, subject, provider, person_id, auth_time, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (issuer, id) DO UPDATE SET sign_in = excluded.sign_in, subject = excluded.subject, provider = excluded.provider,
 				person_id = excluded.person_id, auth_time = excluded.auth_time, expires_at = excluded.expires_at
-			WHERE s.expires_at <= $8`,
-			n.Issuer, n.ID, n.Subject, n.Provider, n.PersonID, timeOrNull(n.AuthTime), n.ExpiresAt, s.now())
+			WHERE s.expires_at <= $9`,
+			n.Issuer, n.ID, n.SignIn, n.Subject, n.Provider, n.PersonID, timeOrNull(n.AuthTime), n.ExpiresAt, s.now())
 		return tag.RowsAffected() == 1, err
 	})
 	switch {
@@ -35,14 +35,31 @@ func (s *Store) CreateSession(ctx context.Context, n store.Session) error {
 	return nil
 }
 
+// RenewSession implements store.Store. To write the same twice does no harm.
+func (s *Store) RenewSession(ctx context.Context, n store.Session) error {
+	renewed, err := detached(ctx, s, ifUncertain, func(ctx context.Context, conn *pgxpool.Conn) (bool, error) {
+		tag, err := conn.Exec(ctx, `UPDATE clientele_sessions SET sign_in = $1, auth_time = $2, expires_at = $3
+			WHERE issuer = $4 AND id = $5 AND subject = $6 AND expires_at > $7`,
+			n.SignIn, timeOrNull(n.AuthTime), n.ExpiresAt, n.Issuer, n.ID, n.Subject, s.now())
+		return tag.RowsAffected() == 1, err
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("renew session: %w", err)
+	case !renewed:
+		return store.ErrNotFound
+	}
+	return nil
+}
+
 // Session implements store.Store.
 func (s *Store) Session(ctx context.Context, issuer, id string) (store.Session, error) {
 	found, err := detached(ctx, s, ifUncertain, func(ctx context.Context, conn *pgxpool.Conn) (store.Session, error) {
 		n := store.Session{Issuer: issuer, ID: id}
 		var authTime *time.Time
-		err := conn.QueryRow(ctx, `SELECT subject, provider, person_id, auth_time, expires_at
+		err := conn.QueryRow(ctx, `SELECT sign_in, subject, provider, person_id, auth_time, expires_at
 			FROM clientele_sessions WHERE issuer = $1 AND id = $2 AND expires_at > $3`, issuer, id, s.now()).
-			Scan(&n.Subject, &n.Provider, &n.PersonID, &authTime, &n.ExpiresAt)
+			Scan(&n.SignIn, &n.Subject, &n.Provider, &n.PersonID, &authTime, &n.ExpiresAt)
 		n.AuthTime, n.ExpiresAt = timeOf(authTime), n.ExpiresAt.UTC()
 		return n, err
 	})

@@ -71,7 +71,7 @@ func (d *databases) take(t testing.TB) *postgres.Database {
 		db = d.server.NewDatabase(t)
 	} else {
 		db, d.idle = d.idle[last], d.idle[:last]
-		if err := db.Exec(t.Context(), "TRUNCATE clientele_sessions, clientele_grants, clientele_consents"); err != nil {
+		if err := db.Exec(t.Context(), "TRUNCATE clientele_sessions, clientele_grants, clientele_consents, clientele_assertions"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,7 +106,7 @@ func (d *databases) backend() storetest.Backend {
 			}
 		},
 		Count: func(t testing.TB, s store.Store) (n int) {
-			err := s.(*Store).pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM clientele_grants) + (SELECT count(*) FROM clientele_sessions)").Scan(&n)
+			err := s.(*Store).pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM clientele_grants) + (SELECT count(*) FROM clientele_sessions) + (SELECT count(*) FROM clientele_assertions)").Scan(&n)
 			if err != nil {
 				t.Fatal(err)
 			}

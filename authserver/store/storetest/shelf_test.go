@@ -77,10 +77,12 @@ func (s *shelved) RenewSession(ctx context.Context, n store.Session) error {
 		return err
 	}
 	k := name{n.Issuer, n.ID}
-	if old, ok := s.sessions[k]; !ok || old.Subject != n.Subject || !s.now().Before(old.ExpiresAt) {
+	renewed, ok := s.sessions[k]
+	if !ok || renewed.Subject != n.Subject || !s.now().Before(renewed.ExpiresAt) {
 		return store.ErrNotFound
 	}
-	s.sessions[k] = n
+	renewed.SignIn, renewed.AuthTime, renewed.ExpiresAt = n.SignIn, n.AuthTime, n.ExpiresAt
+	s.sessions[k] = renewed
 	return nil
 }
 
@@ -188,7 +190,7 @@ func (s *shelved) SessionGrants(ctx context.Context, issuer, sessionID string) (
 	}
 	var out []store.Grant
 	for k, g := range s.grants {
-		if k.issuer == issuer && g.SessionID == sessionID && !g.revoked && s.now().Before(g.ExpiresAt) && len(out) < store.MaxSessionGrants {
+		if sessionID != "" && k.issuer == issuer && g.SessionID == sessionID && !g.revoked && s.now().Before(g.ExpiresAt) && len(out) < store.MaxSessionGrants {
 			out = append(out, g.copy())
 		}
 	}
@@ -202,7 +204,7 @@ func (s *shelved) Spend(ctx context.Context, issuer, id string, until time.Time)
 	switch {
 	case err != nil:
 		return err
-	case s.now().Before(s.spent[k]):
+	case s.now().Before(s.spent[k]), !s.now().Before(until):
 		return store.ErrUsed
 	}
 	s.spent[k] = until
@@ -274,7 +276,7 @@ func (s *shelf) sweep(page int, at time.Time) store.Swept {
 		return true
 	})
 	maps.DeleteFunc(s.spent, func(_ name, until time.Time) bool {
-		if at.Before(until) || swept.Spent == page {
+		if at.Before(until.Add(store.Late)) || swept.Spent == page {
 			return false
 		}
 		swept.Spent++
