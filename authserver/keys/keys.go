@@ -161,10 +161,12 @@ func (s Set) Of(kind string) []Key {
 	return out
 }
 
-// Active returns the key of a kind that is in use at now: the youngest that has
-// started, or the oldest of all if a clock jumped back before it.
-func (s Set) Active(kind string, now time.Time) (Key, bool) {
-	all := s.Of(kind)
+// Active returns the key of a kind that is in use at now; see InUse.
+func (s Set) Active(kind string, now time.Time) (Key, bool) { return InUse(s.Of(kind), now) }
+
+// InUse returns the one of all keys of a kind, oldest first, that is in use at now: the
+// youngest that has started, or the oldest of all if a clock jumped back before it.
+func InUse(all []Key, now time.Time) (Key, bool) {
 	if len(all) == 0 {
 		return Key{}, false
 	}

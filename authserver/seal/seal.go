@@ -8,8 +8,6 @@
 package seal
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -36,6 +34,9 @@ const (
 	Logout       Kind = "logout"
 )
 
+// kinds are all of them: a Box has a key for each.
+var kinds = []Kind{Code, RefreshToken, Session, Flow, Logout}
+
 // ErrInvalid means that a text was not sealed here, for this kind and issuer,
 // under a key that is still kept. It does not say which.
 var ErrInvalid = errors.New("sealed value is not valid")
@@ -47,10 +48,11 @@ var ErrTooLarge = errors.New("value is too large to be sealed")
 const MaxSize = 16 << 10
 
 const (
-	version  = 1
-	saltSize = 24
-	// header is the version byte, the key's id and the salt.
-	header = 1 + keyIDSize + saltSize
+	// version 1 was of another cipher; nothing of it opens any more.
+	version = 2
+	// named is the version byte and the key's id. The nonce follows.
+	named  = 1 + keyIDSize
+	header = named + xaesNonceSize
 
 	keyIDSize = 12
 	tagSize   = 16
@@ -59,28 +61,45 @@ const (
 // Box seals and opens for one issuer. It is immutable.
 type Box struct {
 	issuer string
-	set    keys.Set
-	byID   map[string][]byte
-	random io.Reader
+	// keys are in the order of keys.Set.Of.
+	keys []keys.Key
+	// ciphers are by the key's id.
+	ciphers map[string]map[Kind]*xaes
+	random  io.Reader
 }
 
-// NewBox returns a Box over the sealing keys of set. random is for salts; nil
+// NewBox returns a Box over the sealing keys of set. random is for nonces; nil
 // means crypto/rand.
 func NewBox(issuer string, set keys.Set, random io.Reader) (*Box, error) {
 	if random == nil {
 		random = rand.Reader
 	}
-	b := &Box{issuer: issuer, set: set, byID: map[string][]byte{}, random: random}
-	for _, k := range set.Of(keys.Seal) {
+	b := &Box{issuer: issuer, keys: set.Of(keys.Seal), ciphers: map[string]map[Kind]*xaes{}, random: random}
+	for _, k := range b.keys {
 		if len(k.Secret) != 32 || len(k.ID) != keyIDSize {
 			return nil, fmt.Errorf("%v is malformed", k)
 		}
-		b.byID[k.ID] = k.Secret
+		b.ciphers[k.ID] = map[Kind]*xaes{}
+		for _, kind := range kinds {
+			var err error
+			if b.ciphers[k.ID][kind], err = newCipher(k.Secret, kind, issuer); err != nil {
+				return nil, fmt.Errorf("derive %s key of %v: %w", kind, k, err)
+			}
+		}
 	}
-	if len(b.byID) == 0 {
+	if len(b.keys) == 0 {
 		return nil, errors.New("no sealing key")
 	}
 	return b, nil
+}
+
+// newCipher is for all values of a kind and issuer under a key.
+func newCipher(secret []byte, kind Kind, issuer string) (*xaes, error) {
+	key, err := hkdf.Key(sha256.New, secret, nil, "clientele seal v2\x00"+string(kind)+"\x00"+issuer, xaesKeySize)
+	if err != nil {
+		return nil, err
+	}
+	return newXAES(key)
 }
 
 // String keeps the keys out of every message.
@@ -97,9 +116,10 @@ func (b *Box) Seal(kind Kind, v any, now time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("seal %s: %w", kind, err)
 	}
-	key, ok := b.set.Active(keys.Seal, now)
+	key, _ := keys.InUse(b.keys, now) // there is one
+	x, ok := b.ciphers[key.ID][kind]
 	if !ok {
-		return "", errors.New("no sealing key")
+		return "", fmt.Errorf("seal %s: there is no such kind", kind)
 	}
 	if base64.RawURLEncoding.EncodedLen(header+len(plain)+tagSize) > MaxSize {
 		return "", ErrTooLarge
@@ -107,14 +127,14 @@ func (b *Box) Seal(kind Kind, v any, now time.Time) (string, error) {
 	out := make([]byte, header, header+len(plain)+tagSize)
 	out[0] = version
 	copy(out[1:], key.ID)
-	if _, err := io.ReadFull(b.random, out[1+keyIDSize:]); err != nil {
+	if _, err := io.ReadFull(b.random, out[named:]); err != nil {
 		return "", fmt.Errorf("seal %s: %w", kind, err)
 	}
-	aead, nonce, err := b.cipher(kind, key.Secret, out[1+keyIDSize:header])
+	aead, nonce, err := x.message(out[named:])
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("seal %s: %w", kind, err)
 	}
-	return base64.RawURLEncoding.EncodeToString(aead.Seal(out, nonce, plain, out[:header])), nil
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(out, nonce, plain, out[:named])), nil
 }
 
 // Open undoes Seal into v. Any text that Seal did not return for this kind and
@@ -128,15 +148,15 @@ func (b *Box) Open(kind Kind, sealed string, v any) error {
 	if err != nil || len(raw) < header || raw[0] != version {
 		return ErrInvalid
 	}
-	secret, ok := b.byID[string(raw[1:1+keyIDSize])]
+	x, ok := b.ciphers[string(raw[1:named])][kind]
 	if !ok {
 		return ErrInvalid
 	}
-	aead, nonce, err := b.cipher(kind, secret, raw[1+keyIDSize:header])
+	aead, nonce, err := x.message(raw[named:header])
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s: %w", kind, err)
 	}
-	plain, err := aead.Open(nil, nonce, raw[header:], raw[:header])
+	plain, err := aead.Open(raw[header:header], nonce, raw[header:], raw[:named])
 	if err != nil {
 		return ErrInvalid
 	}
@@ -144,24 +164,4 @@ func (b *Box) Open(kind Kind, sealed string, v any) error {
 		return ErrInvalid
 	}
 	return nil
-}
-
-// cipher derives a key and a nonce for one message. With a key per message no
-// count of messages can make a nonce repeat under one key (NIST SP 800-38D
-// section 8.3 would allow 2^32 under a key that all messages share).
-func (b *Box) cipher(kind Kind, secret, salt []byte) (cipher.AEAD, []byte, error) {
-	info := "clientele seal v1\x00" + string(kind) + "\x00" + b.issuer
-	okm, err := hkdf.Key(sha256.New, secret, salt, info, 32+12)
-	if err != nil {
-		return nil, nil, fmt.Errorf("derive %s key: %w", kind, err)
-	}
-	block, err := aes.NewCipher(okm[:32])
-	if err != nil {
-		return nil, nil, fmt.Errorf("derive %s key: %w", kind, err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, nil, fmt.Errorf("derive %s key: %w", kind, err)
-	}
-	return aead, okm[32:], nil
 }
