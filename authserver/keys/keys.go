@@ -13,7 +13,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -203,9 +202,7 @@ func (p Schedule) keep(kind string) time.Duration {
 // random is for ids, sealing and Ed25519 keys, and nil means crypto/rand; the standard
 // library takes the other signing keys from crypto/rand alone.
 func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, error) {
-	if random == nil {
-		random = rand.Reader
-	}
+	random = orReal(random)
 	out, changed := Set{Version: Version}, false
 	for _, k := range s.Keys {
 		if !slices.Contains(kinds, k.Kind) {
@@ -314,8 +311,13 @@ func (s Set) nextStart(kind string, now time.Time, p Schedule, all []Key) (time.
 	if len(all) > 0 && newest(all, now, p).Starts.Add(p.Interval-p.Lead).After(now) {
 		return time.Time{}, false
 	}
-	// Whole seconds, and not an instant less than the lead.
-	return now.Add(p.Lead + time.Second - 1).Truncate(time.Second), true
+	return afterLead(now, p), true
+}
+
+// afterLead is when a key may start that is published now: at a whole second, and not
+// an instant before the lead has passed.
+func afterLead(now time.Time, p Schedule) time.Time {
+	return now.Add(p.Lead + time.Second - 1).Truncate(time.Second)
 }
 
 func mint(kind string, starts time.Time, random io.Reader) (Key, error) {

@@ -38,6 +38,8 @@ type storedKeys struct {
 	set *keys.Set
 	// malformed means that version holds something else, which is not overwritten.
 	malformed bool
+	// wish is what a person asks for at that version.
+	wish wish
 }
 
 // users is a Secret that lists users.
@@ -82,7 +84,7 @@ func (s *store) putKeys(e *secret, o *corev1.Secret) error {
 		return fmt.Errorf("keys stand in a Secret that is not named %s", registration.KeysName("<server>"))
 	}
 	v := s.server(serverOf(e))
-	v.keys.version, v.keys.owner, v.keys.malformed = o.ResourceVersion, ownerUID(o), false
+	v.keys.version, v.keys.owner, v.keys.malformed, v.keys.wish = o.ResourceVersion, ownerUID(o), false, wishOf(o)
 	set, err := keys.Decode(o.Data[keyKeys])
 	if err == nil {
 		err = usable(set)
@@ -90,6 +92,10 @@ func (s *store) putKeys(e *secret, o *corev1.Secret) error {
 	if err != nil {
 		v.keys.malformed = true
 		nudge(s.keysChanged)
+		if v.keys.wish.any() {
+			err = fmt.Errorf("%w (what the annotations %s and %s ask for waits until it is mended; new keys of all kinds are minted if the Secret is deleted)",
+				err, annotationRotate, annotationRevoke)
+		}
 		return err
 	}
 	v.keys.set = &set

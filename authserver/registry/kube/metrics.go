@@ -16,6 +16,7 @@ import (
 type metrics struct {
 	malformed     *prometheus.CounterVec
 	rotations     *prometheus.CounterVec
+	revocations   *prometheus.CounterVec
 	renewFailures prometheus.Counter
 	reports       *prometheus.CounterVec
 
@@ -39,6 +40,10 @@ func newMetrics() *metrics {
 		rotations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clientele_key_rotations_total",
 			Help: "Keys that this replica has minted and published.",
+		}, []string{"issuer", "kind"}),
+		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "clientele_key_revocations_total",
+			Help: "Keys that this replica has revoked because a person asked for it.",
 		}, []string{"issuer", "kind"}),
 		renewFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "clientele_replica_lease_failures_total",
@@ -67,12 +72,14 @@ func (m *metrics) observe(w *Watcher, now func() time.Time) { m.watcher, m.now =
 // forget drops the counters of an issuer that is gone.
 func (m *metrics) forget(issuer string) {
 	m.rotations.DeletePartialMatch(prometheus.Labels{"issuer": issuer})
+	m.revocations.DeletePartialMatch(prometheus.Labels{"issuer": issuer})
 }
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(c chan<- *prometheus.Desc) {
 	m.malformed.Describe(c)
 	m.rotations.Describe(c)
+	m.revocations.Describe(c)
 	m.renewFailures.Describe(c)
 	m.reports.Describe(c)
 	for _, d := range []*prometheus.Desc{m.clients, m.issuers, m.current, m.heard, m.age} {
@@ -84,6 +91,7 @@ func (m *metrics) Describe(c chan<- *prometheus.Desc) {
 func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	m.malformed.Collect(c)
 	m.rotations.Collect(c)
+	m.revocations.Collect(c)
 	m.renewFailures.Collect(c)
 	m.reports.Collect(c)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {

@@ -94,6 +94,7 @@ type custody struct {
 	set    keys.Set
 	// version is the Secret's resourceVersion, empty to create it.
 	version string
+	wish    wish
 }
 
 func newRotator(c Config, s *store, m *metrics) *rotator {
@@ -114,7 +115,7 @@ func (s *store) custodies() []custody {
 		if v.record == nil || v.keys.malformed {
 			continue
 		}
-		c := custody{record: keptFor(*v.record, own[v.name]), version: v.keys.version}
+		c := custody{record: keptFor(*v.record, own[v.name]), version: v.keys.version, wish: v.keys.wish}
 		if v.keys.set != nil && v.ownsKeys() {
 			c.set = *v.keys.set
 		}
@@ -150,7 +151,7 @@ func (r *rotator) pass(ctx context.Context) time.Duration {
 			if err := r.rotate(ctx, c); err != nil {
 				r.log.Warn("Rotating keys failed", "authorizationServer", c.record.Name, "err", err)
 			}
-			p.at, p.retry = r.now().Add(p.retry), min(2*p.retry, retryLate)
+			p.at, p.retry = r.now().Add(p.retry), min(2*p.retry, c.patience())
 		}
 		plans[c.record.Name] = p
 		wait = min(wait, p.at.Sub(r.now()))
@@ -164,11 +165,19 @@ func (r *rotator) planFor(c custody) plan {
 	if p, ok := r.plans[c.record.Name]; ok && p.basis == b {
 		return p
 	}
-	if len(c.set.Keys) == 0 {
-		return plan{basis: b, at: r.now(), retry: retrySoon} // nobody can sign in before
+	if len(c.set.Keys) == 0 || c.wish.any() {
+		return plan{basis: b, at: r.now(), retry: retrySoon} // nobody can sign in before, or somebody waits
 	}
 	stagger := time.Duration(r.spread(c.record.Name, c.version) * float64(min(b.schedule.Lead/16, maxStaggered)))
 	return plan{basis: b, at: c.set.Next(r.now(), b.schedule).Add(stagger), retry: retrySoon}
+}
+
+// patience is how long there is between two attempts at most.
+func (c custody) patience() time.Duration {
+	if c.wish.revoke {
+		return retryUrgent
+	}
+	return retryLate
 }
 
 func (r *rotator) scheduleOf(c custody) keys.Schedule {
@@ -184,8 +193,8 @@ func (r *rotator) spread(of ...string) float64 {
 	return float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32)
 }
 
-// rotate publishes what the schedule asks for now, if anything. That another
-// replica has done so is no error.
+// rotate publishes what a person or the schedule asks for now, if anything. That
+// another replica has done so is no error.
 func (r *rotator) rotate(ctx context.Context, c custody) error {
 	ctx, cancel := context.WithTimeout(ctx, publishWithin)
 	defer cancel()
@@ -193,30 +202,24 @@ func (r *rotator) rotate(ctx context.Context, c custody) error {
 	if err != nil || secret == nil {
 		return err
 	}
-	next, changed, err := c.set.Rotate(r.now(), r.scheduleOf(c), r.random)
-	if err != nil || !changed {
+	d, err := r.decide(c, wishOf(secret))
+	if err != nil || !d.changed {
 		return err
 	}
 	if c.version != "" && len(c.set.Keys) == 0 {
 		r.log.Warn("Replacing the keys of a deleted AuthorizationServer of the same name", "authorizationServer", c.record.Name)
 	}
-	data, err := next.Encode()
+	data, err := d.set.Encode()
 	if err != nil {
 		return fmt.Errorf("encode keys: %w", err)
 	}
 	fill(secret, c.record, data)
+	d.answer(secret, r.now())
 	won, err := r.publish(ctx, secret)
-	if err != nil || !won {
-		return err
+	if err == nil && won {
+		r.report(c, d)
 	}
-	for _, k := range next.Keys {
-		if !slices.ContainsFunc(c.set.Keys, func(old keys.Key) bool { return old.ID == k.ID }) {
-			r.metrics.rotations.WithLabelValues(c.record.Name, k.Kind).Inc()
-			r.log.Info("Minted a new key", "authorizationServer", c.record.Name,
-				"kind", k.Kind, "kid", k.ID, "starts", k.Starts)
-		}
-	}
-	return nil
+	return err
 }
 
 // read returns the Secret that is to be replaced, or created. It returns nil if the
