@@ -58,45 +58,45 @@ type ID struct {
 }
 
 type accessClaims struct {
-	jwt.RegisteredClaims
+	registered
 
-	ClientID string           `json:"client_id"`
-	Scope    string           `json:"scope"`
-	AuthTime *jwt.NumericDate `json:"auth_time,omitempty"`
+	ClientID string  `json:"client_id"`
+	Scope    string  `json:"scope"`
+	AuthTime seconds `json:"auth_time,omitempty"`
 	Person
 }
 
 type idClaims struct {
-	jwt.RegisteredClaims
+	registered
 
-	Nonce    string           `json:"nonce,omitempty"`
-	AuthTime *jwt.NumericDate `json:"auth_time"`
-	ACR      string           `json:"acr,omitempty"`
-	AMR      []string         `json:"amr,omitempty"`
-	AtHash   string           `json:"at_hash,omitempty"`
+	Nonce    string   `json:"nonce,omitempty"`
+	AuthTime seconds  `json:"auth_time"`
+	ACR      string   `json:"acr,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+	AtHash   string   `json:"at_hash,omitempty"`
 	Person
 }
 
 // SignAccess returns a as a JWT signed with alg.
 func (k *KeySet) SignAccess(alg string, a Access) (string, error) {
 	return k.sign(alg, typAccess, accessClaims{
-		RegisteredClaims: k.registered(a.Subject, a.Audience, a.ID, a.IssuedAt, a.Expires),
-		ClientID:         a.ClientID,
-		Scope:            a.Scope,
-		AuthTime:         jwt.NewNumericDate(a.AuthTime),
-		Person:           a.Person,
+		registered: k.registered(a.Subject, a.Audience, a.ID, a.IssuedAt, a.Expires),
+		ClientID:   a.ClientID,
+		Scope:      a.Scope,
+		AuthTime:   secondsOf(a.AuthTime),
+		Person:     a.Person,
 	}, a.IssuedAt)
 }
 
 // SignID returns i as a JWT signed with alg.
 func (k *KeySet) SignID(alg string, i ID) (string, error) {
 	claims := idClaims{
-		RegisteredClaims: k.registered(i.Subject, []string{i.ClientID}, "", i.IssuedAt, i.Expires),
-		Nonce:            i.Nonce,
-		AuthTime:         jwt.NewNumericDate(i.AuthTime),
-		ACR:              i.Class,
-		AMR:              i.Methods,
-		Person:           i.Person,
+		registered: k.registered(i.Subject, []string{i.ClientID}, "", i.IssuedAt, i.Expires),
+		Nonce:      i.Nonce,
+		AuthTime:   secondsOf(i.AuthTime),
+		ACR:        i.Class,
+		AMR:        i.Methods,
+		Person:     i.Person,
 	}
 	if i.AccessToken != "" {
 		claims.AtHash = atHash(alg, i.AccessToken)
@@ -136,12 +136,12 @@ func (k *KeySet) VerifyAccess(raw string, now time.Time) (Access, error) {
 		return Access{}, invalid(err)
 	}
 	// RFC 9068 section 4: anything else with a valid signature is another kind of token.
-	if t.Header["typ"] != typAccess || c.AuthTime == nil || c.IssuedAt == nil {
+	if t.Header["typ"] != typAccess || c.AuthTime == 0 || c.IssuedAt == 0 {
 		return Access{}, fmt.Errorf("%w: typ is not %s", ErrInvalid, typAccess)
 	}
 	return Access{
 		Subject: c.Subject, Audience: c.Audience, ClientID: c.ClientID, Scope: c.Scope, ID: c.ID,
-		IssuedAt: c.IssuedAt.Time, Expires: c.ExpiresAt.Time, AuthTime: c.AuthTime.Time, Person: c.Person,
+		IssuedAt: c.IssuedAt.time(), Expires: c.ExpiresAt.time(), AuthTime: c.AuthTime.time(), Person: c.Person,
 	}, nil
 }
 
@@ -156,7 +156,7 @@ func (k *KeySet) VerifyHint(raw string) (Hint, error) {
 	if strings.ContainsAny(raw, "\r\n") {
 		return Hint{}, ErrInvalid // the decoder would skip them
 	}
-	var c jwt.RegisteredClaims
+	var c registered
 	t, err := jwt.ParseWithClaims(raw, &c, k.key,
 		jwt.WithStrictDecoding(),
 		jwt.WithValidMethods(keys.Algs()),
@@ -183,15 +183,4 @@ func invalid(err error) error {
 		}
 	}
 	return ErrInvalid
-}
-
-func (k *KeySet) registered(sub string, aud []string, jti string, issued, expires time.Time) jwt.RegisteredClaims {
-	return jwt.RegisteredClaims{
-		Issuer:    k.issuer,
-		Subject:   sub,
-		Audience:  aud,
-		ID:        jti,
-		IssuedAt:  jwt.NewNumericDate(issued),
-		ExpiresAt: jwt.NewNumericDate(expires),
-	}
 }

@@ -8,6 +8,8 @@ package token
 
 import (
 	"crypto"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,10 +33,15 @@ const (
 // leeway is how far the clocks of two replicas may be apart.
 const leeway = 5 * time.Second
 
+// maxSignature has room for any of our signatures in base64url, and the dots.
+const maxSignature = 400
+
 // KeySet signs and verifies for one issuer, and is its JWK set. It is immutable.
 type KeySet struct {
-	issuer  string
-	set     keys.Set
+	issuer string
+	set    keys.Set
+	// byAlg are the signing keys of set, in the order of keys.Set.Of.
+	byAlg   map[string][]keys.Key
 	signers map[string]crypto.Signer
 	jwks    []byte
 }
@@ -45,13 +52,14 @@ var required = []string{keys.RS256, keys.ES256}
 
 // NewKeySet parses the signing keys of set.
 func NewKeySet(issuer string, set keys.Set) (*KeySet, error) {
-	k := &KeySet{issuer: issuer, set: set, signers: map[string]crypto.Signer{}}
+	k := &KeySet{issuer: issuer, set: set, byAlg: map[string][]keys.Key{}, signers: map[string]crypto.Signer{}}
 	var jwks []jwk
 	for _, alg := range keys.Algs() {
 		all := set.Of(alg)
 		if len(all) == 0 && slices.Contains(required, alg) {
 			return nil, fmt.Errorf("no %s key", alg)
 		}
+		k.byAlg[alg] = all
 		for _, key := range all {
 			signer, err := key.Signer()
 			if err != nil {
@@ -80,7 +88,7 @@ func (k *KeySet) JWKS() []byte { return k.jwks }
 // as any other; until then, what was wished for before it signs.
 func (k *KeySet) Usable(now time.Time, algs ...string) string {
 	for _, alg := range algs {
-		if key, ok := k.set.Active(alg, now); ok && (!key.Starts.After(now) || k.early(now)) {
+		if key, ok := keys.InUse(k.byAlg[alg], now); ok && (!key.Starts.After(now) || k.early(now)) {
 			return alg
 		}
 	}
@@ -90,12 +98,20 @@ func (k *KeySet) Usable(now time.Time, algs ...string) string {
 // early reports whether now is before everything: the clock was set back, and no key
 // is better than another.
 func (k *KeySet) early(now time.Time) bool {
-	key, ok := k.set.Active(keys.RS256, now)
+	key, ok := keys.InUse(k.byAlg[keys.RS256], now)
 	return ok && key.Starts.After(now)
 }
 
-func (k *KeySet) sign(alg, typ string, claims jwt.Claims, now time.Time) (string, error) {
-	key, ok := k.set.Active(alg, now)
+// head is a JOSE header (RFC 7515 section 4).
+type head struct {
+	Alg string `json:"alg"`
+	Kid string `json:"kid"`
+	Typ string `json:"typ"`
+}
+
+// sign returns claims as a JWT in JWS compact serialization (RFC 7515 section 7.1).
+func (k *KeySet) sign(alg, typ string, claims any, now time.Time) (string, error) {
+	key, ok := keys.InUse(k.byAlg[alg], now)
 	if !ok {
 		return "", fmt.Errorf("no %s key", alg)
 	}
@@ -103,13 +119,22 @@ func (k *KeySet) sign(alg, typ string, claims jwt.Claims, now time.Time) (string
 	if signer == nil || method == nil {
 		return "", fmt.Errorf("%s does not sign", alg)
 	}
-	t := jwt.NewWithClaims(method, claims)
-	t.Header["kid"], t.Header["typ"] = key.ID, typ
-	signed, err := t.SignedString(signer)
+	header, err1 := json.Marshal(head{Alg: alg, Kid: key.ID, Typ: typ})
+	payload, err2 := json.Marshal(claims)
+	if err := errors.Join(err1, err2); err != nil {
+		return "", fmt.Errorf("encode %s: %w", typ, err)
+	}
+	encoding := base64.RawURLEncoding
+	text := make([]byte, 0, encoding.EncodedLen(len(header))+encoding.EncodedLen(len(payload))+maxSignature)
+	text = encoding.AppendEncode(text, header)
+	text = append(text, '.')
+	text = encoding.AppendEncode(text, payload)
+	signature, err := method.Sign(string(text), signer)
 	if err != nil {
 		return "", fmt.Errorf("sign %s: %w", typ, err)
 	}
-	return signed, nil
+	text = append(text, '.')
+	return string(encoding.AppendEncode(text, signature)), nil
 }
 
 // key finds the public key that a token names, and refuses one of another
@@ -120,7 +145,7 @@ func (k *KeySet) key(t *jwt.Token) (any, error) {
 	if !ok {
 		return nil, ErrInvalid
 	}
-	for _, key := range k.set.Of(t.Method.Alg()) {
+	for _, key := range k.byAlg[t.Method.Alg()] {
 		if key.ID == kid {
 			return signer.Public(), nil
 		}
