@@ -207,7 +207,7 @@ func (r *clientReconciler) follow(s *clientScope, key types.NamespacedName) {
 func broughtNotice(s *clientScope) (notice, bool) {
 	n := notice{kind: corev1.EventTypeNormal, action: "WriteSecret"}
 	switch {
-	case s.credential.origin == originTaken || s.want.Public && s.secret != nil && !forClient(s.secret, s.client.UID):
+	case s.credential.origin == originTaken || !s.want.HasSecret() && s.secret != nil && !forClient(s.secret, s.client.UID):
 		n.reason, n.note = "SecretAdopted", "Took over Secret "+s.secretName+", with the credentials that it held."
 	case s.credential.origin != originBrought:
 		return n, false

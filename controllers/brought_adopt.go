@@ -58,7 +58,7 @@ func (r *clientReconciler) adopt(ctx context.Context, s *clientScope) (decided b
 		return true, problem
 	}
 	s.secret = live
-	if s.want.Public {
+	if !s.want.HasSecret() {
 		return true, nil
 	}
 	value := adoptable(s.client, live, keyClientSecret)
@@ -73,7 +73,7 @@ func (r *clientReconciler) adopt(ctx context.Context, s *clientScope) (decided b
 // it was lost. What has the form of a minted one is anyway.
 func (s *clientScope) adoptedBefore() bool {
 	value := secretValue(s.secret)
-	if s.want.Public || s.registered() || value.Minted() || value.CheckBrought() != nil {
+	if !s.want.HasSecret() || s.registered() || value.Minted() || value.CheckBrought() != nil {
 		return false
 	}
 	s.credential = choice{origin: originTaken, value: value}
@@ -82,7 +82,7 @@ func (s *clientScope) adoptedBefore() bool {
 
 // registered reports whether a credential of the client has been published.
 func (s *clientScope) registered() bool {
-	return s.published != nil && (s.want.Public || len(s.published.Digests) > 0)
+	return s.published != nil && (!s.want.HasSecret() || len(s.published.Digests) > 0)
 }
 
 // waitsToAdopt reports whether a Secret that does not exist is one that has yet to
@@ -126,15 +126,31 @@ func unfit(s *clientScope, from *corev1.Secret) error {
 		return bad("what its key %s holds is not the client_id of this OAuthClient, %s. Set spec.clientID to what it holds, in an OAuthClient that you create anew, since a client_id does not change.", adoptableKey(oc, "client_id"), s.want.ClientID)
 	case id != "" && id != s.want.ClientID:
 		return bad("it holds the client_id %s, and this OAuthClient's is %s. Set spec.clientID to it, in an OAuthClient that you create anew, since a client_id does not change.", id, s.want.ClientID)
-	case s.want.Public && !value.IsZero():
-		return bad("it holds a client secret, and a Public client has none. Remove its key %s, or create a Confidential OAuthClient.", adoptableKey(oc, keyClientSecret))
-	case s.want.Public:
+	case !s.want.HasSecret() && !value.IsZero():
+		return bad("it holds a client secret, and %s has none. Remove its key %s, or create %s.", secretless(s.want), adoptableKey(oc, keyClientSecret), secretful(s.want))
+	case !s.want.HasSecret():
 		return nil
 	}
 	if err := value.CheckBrought(); err != nil {
 		return bad("the value of its key %s %v. Correct it, or say in spec.secret.keys under which key the client_secret is.", adoptableKey(oc, keyClientSecret), err)
 	}
 	return nil
+}
+
+// secretless says what kind of client it is that has no client secret, and secretful
+// which would have one.
+func secretless(c registration.Client) string {
+	if c.Public {
+		return "a Public client"
+	}
+	return "a client with private_key_jwt"
+}
+
+func secretful(c registration.Client) string {
+	if c.Public {
+		return "a Confidential OAuthClient"
+	}
+	return "an OAuthClient with client_secret_basic"
 }
 
 // clientIDForm reports whether id has the form of spec.clientID, and so can be shown.

@@ -399,6 +399,18 @@ var _ = Describe("A Secret that an OAuthClient is to adopt", func() {
 		expectEvent(ctx, oc, "SecretAdopted", "Took over Secret legacy")
 	})
 
+	It("gives a client with private_key_jwt its client_id, and no more", func(ctx context.Context) {
+		w := servedWorld(ctx)
+		secret := legacy(w, map[string]string{"client_secret": firstBrought})
+		create(ctx, secret)
+		oc := w.wiki(adopt, hasKey)
+		create(ctx, oc)
+		expectClient(ctx, oc, waits("InvalidSecret", "it holds a client secret, and a client with private_key_jwt has none. Remove its key client_secret"))
+		change(ctx, secret, func() { secret.Data = nil })
+		expectClient(ctx, oc, isReady)
+		Expect(fetch(ctx, secret).Data).NotTo(HaveKey("client_secret"))
+	})
+
 	It("takes the place of one that the client had under another name", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		change(ctx, oc, func() { adopt(&oc.Spec) })

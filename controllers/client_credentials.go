@@ -29,8 +29,8 @@ const (
 type origin int
 
 const (
-	// originNone: there is no secret, because a Public client has none or a problem
-	// is in the way.
+	// originNone: there is no secret, because the client has none (registration's
+	// HasSecret) or a problem is in the way.
 	originNone origin = iota
 	// originHeld: the Secret holds it and it is accepted.
 	originHeld
@@ -153,7 +153,7 @@ func (r *clientReconciler) ensureCredentials(ctx context.Context, s *clientScope
 	if decided, err := r.adopt(ctx, s); decided || err != nil {
 		return s.tolerate(err)
 	}
-	if s.want.Public {
+	if !s.want.HasSecret() {
 		if s.secret != nil {
 			return nil
 		}

@@ -63,7 +63,7 @@ func (r *clientReconciler) publishRegistration(ctx context.Context, s *clientSco
 
 // digests are those that the record is to hold.
 func (r *clientReconciler) digests(ctx context.Context, s *clientScope) ([]registration.Digest, error) {
-	if s.want.Public {
+	if !s.want.HasSecret() {
 		return nil, nil
 	}
 	var accepted []registration.Digest
@@ -280,7 +280,7 @@ func (r *clientReconciler) awaitReplicas(_ context.Context, s *clientScope) erro
 // retireOldCredentials begins, and ends, the overlap of secrets that were replaced,
 // while the Secret is known to hold the one that replaced them.
 func (r *clientReconciler) retireOldCredentials(ctx context.Context, s *clientScope) error {
-	if !s.secretReady || s.want.Public {
+	if !s.secretReady || !s.want.HasSecret() {
 		return nil
 	}
 	value := s.credential.value

@@ -81,7 +81,7 @@ func (r *clientReconciler) writeSecret(ctx context.Context, s *clientScope) erro
 // the secret as it is needs no such proof, since it happens only if nothing has; but a
 // Secret that is made anew is created, and that is conditional on nothing.
 func (r *clientReconciler) confirmNewest(ctx context.Context, s *clientScope, desired *corev1.Secret) error {
-	if s.want.Public || s.credential.origin == originHeld && !madeAnew(s.secret, desired) {
+	if !s.want.HasSecret() || s.credential.origin == originHeld && !madeAnew(s.secret, desired) {
 		return nil
 	}
 	live := &corev1.Secret{}
@@ -106,7 +106,7 @@ func (r *clientReconciler) putSecret(ctx context.Context, s *clientScope, desire
 			"Secret %s must be made anew, and is still being deleted: its finalizers hold it. Remove them.", s.secretName)
 	case anew:
 		// Its value waits in memory meanwhile; if that is lost, another is minted.
-		if !s.want.Public && !r.parking.put(s.key(), s.client.UID, s.credential.value) {
+		if s.want.HasSecret() && !r.parking.put(s.key(), s.client.UID, s.credential.value) {
 			return errStale
 		}
 		if err := r.secrets().delete(ctx, s.secret); err != nil {
@@ -182,7 +182,7 @@ func secretNotice(s *clientScope) notice {
 	n := notice{kind: corev1.EventTypeNormal, action: "WriteSecret"}
 	changed := s.secret == nil || secretValue(s.secret).Digest() != s.credential.value.Digest()
 	switch minted := s.credential.origin == originMinted || s.credential.origin == originParked; {
-	case s.want.Public, s.credential.origin == originCarried:
+	case !s.want.HasSecret(), s.credential.origin == originCarried:
 		n.reason, n.note = "SecretWritten", "Wrote the credentials to Secret "+name+"."
 	case minted && len(s.want.Digests) == 1:
 		n.reason, n.note = "CredentialsMinted", "Minted a client secret and wrote it to Secret "+name+"."

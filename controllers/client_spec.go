@@ -6,6 +6,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -104,7 +105,7 @@ func (r *clientReconciler) keepLastAccepted(ctx context.Context, s *clientScope)
 // leaveSecret notes what the Secret holds, which is left as it is.
 func (s *clientScope) leaveSecret() {
 	s.secret = s.owned(s.secretName)
-	s.secretReady = s.want.Public && s.secret != nil || s.find(s.want.Digests, secretValue(s.secret)) >= 0
+	s.secretReady = !s.want.HasSecret() && s.secret != nil || s.find(s.want.Digests, secretValue(s.secret)) >= 0
 }
 
 // issuer reads what is published of the AuthorizationServer name, and in which
@@ -233,6 +234,8 @@ func desiredClient(oc *v1alpha1.OAuthClient, issuer *registration.Server) (regis
 		PKCERequired:            spec.PKCE != v1alpha1.PKCEOptional,
 		PostLogoutRedirectURIs:  texts(spec.PostLogoutRedirectURIs),
 		Pairwise:                spec.SubjectType == v1alpha1.SubjectPairwise,
+		JWKS:                    publicKeys(spec.JWKS),
+		JWKSURI:                 string(spec.JWKSURI),
 		AllowedUsers:            spec.AllowedUsers,
 		AllowedGroups:           spec.AllowedGroups,
 		Consent:                 string(spec.Consent),
@@ -293,6 +296,15 @@ func clientLifetimes(l *v1alpha1.ClientLifetimes) registration.ClientLifetimes {
 		AccessToken: duration(l.AccessToken), IDToken: duration(l.IDToken),
 		RefreshToken: duration(l.RefreshToken), RefreshTokenIdle: duration(l.RefreshTokenIdle),
 	}
+}
+
+// publicKeys is a JWK set as RFC 7517 section 5 writes it.
+func publicKeys(set *v1alpha1.JWKS) json.RawMessage {
+	if set == nil {
+		return nil
+	}
+	data, _ := json.Marshal(set) // a list of texts
+	return data
 }
 
 // texts is nil for none, so that a record says nothing of a list that is empty.

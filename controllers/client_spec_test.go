@@ -98,6 +98,18 @@ func TestDesiredClient(t *testing.T) {
 			func(c *registration.Client) { c.TokenEndpointAuthMethod = "client_secret_post" }},
 		{"Public", func(s *v1alpha1.OAuthClientSpec) { s.Type = v1alpha1.ClientTypePublic },
 			func(c *registration.Client) { c.Public, c.TokenEndpointAuthMethod = true, "none" }},
+		{"keys of its own", func(s *v1alpha1.OAuthClientSpec) {
+			s.TokenEndpointAuthMethod = v1alpha1.AuthMethodPrivateKeyJWT
+			s.JWKS = &v1alpha1.JWKS{Keys: []v1alpha1.JWK{{Kty: "OKP", Crv: "Ed25519", X: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}}
+		}, func(c *registration.Client) {
+			c.TokenEndpointAuthMethod = "private_key_jwt"
+			c.JWKS = []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+		}},
+		{"keys that are fetched", func(s *v1alpha1.OAuthClientSpec) {
+			s.TokenEndpointAuthMethod, s.JWKSURI = v1alpha1.AuthMethodPrivateKeyJWT, "https://wiki.example.com/jwks"
+		}, func(c *registration.Client) {
+			c.TokenEndpointAuthMethod, c.JWKSURI = "private_key_jwt", "https://wiki.example.com/jwks"
+		}},
 		{"without PKCE", func(s *v1alpha1.OAuthClientSpec) { s.PKCE = v1alpha1.PKCEOptional }, func(c *registration.Client) { c.PKCERequired = false }},
 		{"without a PKCE policy", func(s *v1alpha1.OAuthClientSpec) { s.PKCE = "" }, func(*registration.Client) {}},
 	} {
@@ -116,6 +128,10 @@ func TestDesiredClient(t *testing.T) {
 		{"a scope that is not offered", func(s *v1alpha1.OAuthClientSpec) { s.Scopes = append(s.Scopes, "api") }, "UnsupportedScope", "the scope api;"},
 		{"a redirect that cannot be parsed", func(s *v1alpha1.OAuthClientSpec) { s.RedirectURIs = append(s.RedirectURIs, "https://[:::]/") },
 			"InvalidSpec", "redirectURIs[1]: is not a URI that can be parsed"},
+		{"a key that is none", func(s *v1alpha1.OAuthClientSpec) {
+			s.TokenEndpointAuthMethod = v1alpha1.AuthMethodPrivateKeyJWT
+			s.JWKS = &v1alpha1.JWKS{Keys: []v1alpha1.JWK{{Kty: "OKP", Crv: "Ed25519", X: "AQ"}}}
+		}, "InvalidSpec", "jwks: keys[0]: x is not 32 bytes long"},
 		{"two mistakes", func(s *v1alpha1.OAuthClientSpec) { s.RedirectURIs, s.PKCE, s.Type = nil, "Optional", "Public" }, "InvalidSpec", "redirectURIs is empty; pkceRequired is false"},
 	} {
 		_, problem := desiredClient(oc(c.change), issuer)

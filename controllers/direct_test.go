@@ -200,7 +200,7 @@ func (l *lab) isReadyNow(ctx context.Context, name string) registration.Client {
 	record := published(ctx, l.recordOf(name))
 	Expect(record.UID).To(Equal(string(oc.UID)))
 	Expect(record.Withdrawn).To(BeFalse())
-	if !record.Public {
+	if record.HasSecret() {
 		Expect(digestFor(record.Digests, secret)).To(HaveField("Until", BeZero()))
 	}
 	return record

@@ -87,6 +87,9 @@ var episodes = []episode{
 	{name: "it becomes Public", tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
 		change(ctx, oc, func() { oc.Spec.Type = v1alpha1.ClientTypePublic })
 	}},
+	{name: "it gets a key instead of a secret", tampers: true, happen: func(ctx context.Context, _ *lab, oc *v1alpha1.OAuthClient) {
+		change(ctx, oc, func() { hasKey(&oc.Spec) })
+	}},
 	{name: "its overlap ends", digests: 1, faulty: true, happen: func(ctx context.Context, l *lab, oc *v1alpha1.OAuthClient) {
 		Expect(k8s.Delete(ctx, l.secret(oc.Name))).To(Succeed())
 		l.elect(ctx).settle(ctx, oc.Name)

@@ -26,7 +26,7 @@ const (
 // comes.
 func setCredentials(s *clientScope) {
 	status := &s.client.Status
-	if s.published == nil || s.published.Public {
+	if s.published == nil || !s.published.HasSecret() {
 		status.Credentials, status.NextRotation = nil, nil
 		return
 	}

@@ -90,8 +90,8 @@ func replace[V any](m map[string]V, old []string, wanted map[string]V) {
 }
 
 // wantedMarks are the labels and annotations that spec.secret asks for, and the mark
-// for Reloader unless that has another value there. A Public client's Secret never
-// changes by itself, so it has none.
+// for Reloader unless that has another value there. A Secret without a client secret
+// never changes by itself, so it has none.
 func wantedMarks(oc *v1alpha1.OAuthClient, rotates bool) (labels, annotations map[string]string) {
 	labels, annotations = map[string]string{}, map[string]string{}
 	if rotates {
@@ -110,7 +110,7 @@ func wantedMarks(oc *v1alpha1.OAuthClient, rotates bool) (labels, annotations ma
 
 // credentialID is the id of the secret that is mounted, or "" if there is none.
 func (s *clientScope) credentialID() string {
-	if i := s.find(s.want.Digests, s.credential.value); i >= 0 && !s.want.Public {
+	if i := s.find(s.want.Digests, s.credential.value); i >= 0 && s.want.HasSecret() {
 		return s.want.Digests[i].ID()
 	}
 	return ""
@@ -121,12 +121,12 @@ func (s *clientScope) facts(value credential.Secret) secretdata.Facts {
 	f := secretdata.Facts{
 		Namespace: s.want.Namespace, Name: s.want.Name, DisplayName: s.want.DisplayName,
 		ClientID: s.want.ClientID, Issuer: s.issuer.Issuer, Endpoints: map[string]string{},
-		Scopes: s.want.Scopes, RedirectURIs: s.want.RedirectURIs,
+		Public: s.want.Public, Scopes: s.want.Scopes, RedirectURIs: s.want.RedirectURIs,
 	}
 	for _, e := range registration.Endpoints(s.issuer.Issuer) {
 		f.Endpoints[e.Name] = e.URL
 	}
-	if !s.want.Public {
+	if s.want.HasSecret() {
 		f.ClientSecret = value
 	}
 	return f

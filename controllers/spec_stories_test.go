@@ -84,6 +84,48 @@ var _ = Describe("A change of an OAuthClient's spec", func() {
 		Expect(published(ctx, w.recordOf("wiki")).Digests).To(ConsistOf(HaveField("SHA256", now)))
 	})
 
+	It("to private_key_jwt takes the secret away, and back brings another", func(ctx context.Context) {
+		w, oc := readyWorld(ctx)
+		old := digestOf(fetch(ctx, w.secret("wiki")))
+		change(ctx, oc, func() { hasKey(&oc.Spec) })
+		expectClient(ctx, oc, isReady)
+		secret, record := fetch(ctx, w.secret("wiki")), published(ctx, w.recordOf("wiki"))
+		Expect(secret.Data).NotTo(HaveKey("client_secret"))
+		Expect(secret.Data).To(HaveKeyWithValue("client_id", []byte(record.ClientID)))
+		Expect(secret.Annotations).NotTo(HaveKey(v1alpha1.AnnotationCredentialID))
+		Expect(record.Digests).To(BeEmpty())
+		Expect(string(record.JWKS)).To(ContainSubstring(`"crv":"Ed25519"`))
+		Expect(oc.Status.Credentials).To(BeEmpty())
+
+		By("minting nothing when a secret is asked for")
+		version := secret.ResourceVersion
+		change(ctx, oc, func() { oc.Annotations = map[string]string{v1alpha1.AnnotationRotate: "now"} })
+		change(ctx, oc, func() { oc.Spec.DisplayName = "Team Wiki" })
+		Eventually(func() string { return published(ctx, w.recordOf("wiki")).DisplayName }).Should(Equal("Team Wiki"))
+		expectClient(ctx, oc, isReady)
+		Expect(fetch(ctx, w.secret("wiki")).ResourceVersion).To(Equal(version))
+		Expect(published(ctx, w.recordOf("wiki")).Digests).To(BeEmpty())
+
+		By("keeping the keys elsewhere")
+		change(ctx, oc, func() { oc.Spec.JWKS, oc.Spec.JWKSURI = nil, "https://wiki.example.com/jwks" })
+		expectClient(ctx, oc, isReady)
+		Expect(published(ctx, w.recordOf("wiki")).JWKSURI).To(Equal("https://wiki.example.com/jwks"))
+
+		change(ctx, oc, func() { oc.Spec.TokenEndpointAuthMethod, oc.Spec.JWKSURI = "", "" })
+		expectClient(ctx, oc, isReady)
+		now := digestOf(fetch(ctx, w.secret("wiki")))
+		Expect(now).NotTo(Equal(old))
+		Expect(published(ctx, w.recordOf("wiki")).Digests).To(ConsistOf(HaveField("SHA256", now)))
+	})
+
+	It("to a key that is none changes nothing but the conditions", func(ctx context.Context) {
+		w, oc := readyWorld(ctx)
+		secret := fetch(ctx, w.secret("wiki"))
+		change(ctx, oc, func() { hasKey(&oc.Spec); oc.Spec.JWKS.Keys[0].X = "AQ" })
+		expectClient(ctx, oc, keptAsItWas("InvalidSpec", "jwks: keys[0]: x is not 32 bytes long"))
+		Expect(fetch(ctx, w.secret("wiki")).ResourceVersion).To(Equal(secret.ResourceVersion))
+	})
+
 	It("that is not accepted changes nothing but the conditions", func(ctx context.Context) {
 		w, oc := readyWorld(ctx)
 		secret, record := fetch(ctx, w.secret("wiki")), fetch(ctx, w.recordOf("wiki"))

@@ -175,6 +175,12 @@ func (w *world) wiki(change ...func(*v1alpha1.OAuthClientSpec)) *v1alpha1.OAuthC
 
 func isPublic(s *v1alpha1.OAuthClientSpec) { s.Type = v1alpha1.ClientTypePublic }
 
+// hasKey lets a client authenticate with private_key_jwt.
+func hasKey(s *v1alpha1.OAuthClientSpec) {
+	s.TokenEndpointAuthMethod = v1alpha1.AuthMethodPrivateKeyJWT
+	s.JWKS = &v1alpha1.JWKS{Keys: []v1alpha1.JWK{{Kty: "OKP", Crv: "Ed25519", X: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}} // RFC 8037 appendix A.2
+}
+
 // prepared makes what an OAuthClient needs: a default server and its users.
 func (w *world) prepared(ctx context.Context) {
 	GinkgoHelper()

@@ -37,7 +37,7 @@ func TestOAuthClient_Defaults(t *testing.T) {
 
 func TestOAuthClient_Spec(t *testing.T) {
 	const (
-		needsSecret = "a Confidential client must authenticate: use client_secret_basic or client_secret_post, or set type to Public"
+		needsSecret = "a Confidential client must authenticate: use client_secret_basic, client_secret_post or private_key_jwt, or set type to Public"
 		noSecret    = "a Public client has no secret to authenticate with: remove tokenEndpointAuthMethod or set it to none"
 	)
 	run(t, baseClient, []mutation{
@@ -64,7 +64,7 @@ func TestOAuthClient_Spec(t *testing.T) {
 			[]string{"spec.pkce", "PKCE is the only protection of a Public client's code: set pkce to Required, or type to Confidential"}},
 		{"Confidential with none", set("tokenEndpointAuthMethod", "none"), []string{"spec.tokenEndpointAuthMethod", needsSecret}},
 		{"unknown authentication", set("tokenEndpointAuthMethod", "client_secret_jwt"),
-			[]string{"spec.tokenEndpointAuthMethod", `supported values: "client_secret_basic", "client_secret_post", "none"`}},
+			[]string{"spec.tokenEndpointAuthMethod", `supported values: "client_secret_basic", "client_secret_post", "private_key_jwt", "none"`}},
 		{"unknown PKCE policy", set("pkce", "No"), []string{"spec.pkce", `supported values: "Required", "Optional"`}},
 
 		{"no redirectURIs", remove("redirectURIs"), []string{"spec.redirectURIs: Required value"}},

@@ -182,11 +182,14 @@ type OAuthClientSpec struct {
 	SubjectType SubjectType `json:"subjectType,omitempty"`
 
 	// jwks are the public keys of a client that authenticates with private_key_jwt (RFC
-	// 7591 section 2).
+	// 7591 section 2): RSA of 2048 to 4096 bits, EC on P-256, or Ed25519. Any of them
+	// may have signed; to replace one, add the next before it is used.
 	// +optional
 	JWKS *JWKS `json:"jwks,omitempty"`
 
-	// jwksURI is where the server fetches them instead.
+	// jwksURI is where the server fetches them instead: at most 64 KiB, from an address
+	// of the public internet unless the platform team allows others, and again when a
+	// kid is unknown or the response has expired (at least 5 minutes, at most a day).
 	// +optional
 	JWKSURI WebURI `json:"jwksURI,omitempty"`
 
@@ -321,7 +324,7 @@ type JWKS struct {
 // JWK is a public key (RFC 7517 section 4). It has no place for a private one.
 //
 // +kubebuilder:validation:XValidation:rule="self.kty != 'RSA' || (has(self.n) && has(self.e))",message="an RSA key has n and e (RFC 7518 section 6.3.1)"
-// +kubebuilder:validation:XValidation:rule="self.kty != 'EC' || (has(self.crv) && self.crv == 'P-256' && has(self.x) && has(self.y))",message="an EC key has crv P-256, x and y (RFC 7518 section 6.2.1)"
+// +kubebuilder:validation:XValidation:rule="self.kty != 'EC' || (has(self.crv) && self.crv == 'P-256' && has(self.x) && has(self.y))",message="an EC key has crv P-256, x and y (RFC 7518 section 6.2.1); YAML takes y for true, so write it as 'y', in quotes"
 // +kubebuilder:validation:XValidation:rule="self.kty != 'OKP' || (has(self.crv) && self.crv == 'Ed25519' && has(self.x))",message="an OKP key has crv Ed25519 and x (RFC 8037 section 2)"
 // +kubebuilder:validation:XValidation:rule="!has(self.use) || self.use == 'sig'",message="use is sig: the key verifies signatures"
 type JWK struct {
@@ -348,7 +351,8 @@ type JWK struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	X string `json:"x,omitempty"`
-	// y is the other coordinate of an EC key.
+	// y is the other coordinate of an EC key. YAML takes a bare y for true: write it in
+	// quotes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Y string `json:"y,omitempty"`

@@ -152,6 +152,13 @@ func (d Digest) ID() string {
 // OAuthClients never share one.
 func ClientID(namespace, name string) string { return namespace + "." + name }
 
+// HasSecret reports whether the client authenticates with a client secret. One that
+// does not has no digests, and its Secret no client_secret: it is public, or has a key
+// of its own.
+func (c Client) HasSecret() bool {
+	return !c.Public && c.TokenEndpointAuthMethod != AuthMethodPrivateKeyJWT
+}
+
 // Encode returns c as it is stored. Equal clients give equal bytes.
 func (c Client) Encode() ([]byte, error) {
 	c.Version = Version
@@ -243,9 +250,12 @@ func (c Client) validatePages() error {
 }
 
 func (c Client) validateAuthentication() error {
-	methods := []string{AuthMethodBasic, AuthMethodPost}
+	methods := []string{AuthMethodBasic, AuthMethodPost, AuthMethodPrivateKeyJWT}
 	if c.Public {
 		methods = []string{AuthMethodNone}
+	}
+	if err := c.validateKeys(); err != nil {
+		return err
 	}
 	switch {
 	case !slices.Contains(methods, c.TokenEndpointAuthMethod):
@@ -254,10 +264,33 @@ func (c Client) validateAuthentication() error {
 		return errors.New("pkceRequired is false for a public client")
 	case c.Public && len(c.Digests) > 0:
 		return errors.New("digests: a public client has none")
+	case !c.HasSecret() && len(c.Digests) > 0:
+		return errors.New("digests: a client that authenticates with private_key_jwt has none")
 	case len(c.Digests) > MaxDigests:
 		return fmt.Errorf("digests: more than %d", MaxDigests)
 	case slices.ContainsFunc(c.Digests, func(d Digest) bool { return (d.SHA256 == "") == (d.Argon2id == "") }):
 		return errors.New("digests: one has not exactly one of sha256 and argon2id")
+	}
+	return nil
+}
+
+// validateKeys checks that there are keys for private_key_jwt, in one of two places, and
+// none for anything else.
+func (c Client) validateKeys() error {
+	inline, fetched := len(c.JWKS) > 0, c.JWKSURI != ""
+	switch {
+	case inline && fetched:
+		return errors.New("jwksURI: the keys stand in jwks or are fetched from jwksURI, not both")
+	case (inline || fetched) != (c.TokenEndpointAuthMethod == AuthMethodPrivateKeyJWT):
+		return errors.New("tokenEndpointAuthMethod: private_key_jwt goes with one of jwks and jwksURI")
+	case fetched:
+		if err := ValidateWebURI(c.JWKSURI); err != nil {
+			return fmt.Errorf("jwksURI: %w", err)
+		}
+	case inline:
+		if _, err := ParseKeys(c.JWKS); err != nil {
+			return fmt.Errorf("jwks: %w", err)
+		}
 	}
 	return nil
 }

@@ -43,11 +43,24 @@ func TestClient_Validate(t *testing.T) {
 	public := func(c *Client) {
 		c.Public, c.TokenEndpointAuthMethod, c.Digests = true, AuthMethodNone, nil
 	}
+	private := func(c *Client) {
+		c.TokenEndpointAuthMethod, c.Digests, c.JWKS = AuthMethodPrivateKeyJWT, nil, setOf(ecKey())
+	}
 	for _, tt := range []struct {
 		name   string
 		change func(*Client)
 		want   string // in the error; empty means valid
 	}{
+		{"keys of its own", private, ""},
+		{"keys that are fetched", func(c *Client) { private(c); c.JWKS, c.JWKSURI = nil, "https://w.example/jwks" }, ""},
+		{"keys in both places", func(c *Client) { private(c); c.JWKSURI = "https://w.example/jwks" }, "jwksURI: the keys stand in jwks or"},
+		{"private_key_jwt without keys", func(c *Client) { private(c); c.JWKS = nil }, "private_key_jwt goes with one of jwks and jwksURI"},
+		{"keys without private_key_jwt", func(c *Client) { c.JWKS = setOf(ecKey()) }, "private_key_jwt goes with one of jwks and jwksURI"},
+		{"keys of a public client", func(c *Client) { public(c); c.JWKSURI = "https://w.example/jwks" }, "private_key_jwt goes with one of jwks and jwksURI"},
+		{"private_key_jwt of a public client", func(c *Client) { private(c); c.Public = true }, "tokenEndpointAuthMethod does not fit"},
+		{"a bad key", func(c *Client) { private(c); c.JWKS = setOf(with(ecKey(), "d", "AQ")) }, "jwks: keys[0]: is a private key"},
+		{"keys fetched by http", func(c *Client) { private(c); c.JWKS, c.JWKSURI = nil, "http://w.example/jwks" }, "jwksURI: is not an https URI"},
+		{"keys and a digest", func(c *Client) { d := c.Digests; private(c); c.Digests = d }, "digests: a client that authenticates with private_key_jwt has none"},
 		{"as it is", func(*Client) {}, ""},
 		{"public", public, ""},
 		{"public with a scheme of its own", func(c *Client) { public(c); c.RedirectURIs = []string{"com.example.wiki:/cb"} }, ""},

@@ -52,7 +52,10 @@ type Secret interface{ Reveal() string }
 type Facts struct {
 	Namespace, Name, DisplayName string
 	ClientID                     string
-	// ClientSecret is nil for a Public client.
+	// Public says that the client is of the type Public.
+	Public bool
+	// ClientSecret is nil for a client that has none: a Public one, or one that
+	// authenticates with a key of its own.
 	ClientSecret Secret
 	Issuer       string
 	// Endpoints are the issuer's URLs by the names that RFC 8414 gives them.
@@ -77,7 +80,7 @@ type Shape struct {
 type Made struct {
 	Data map[string][]byte
 	// SecretKey is the key of Data that holds the client secret as it is. It is
-	// empty for a Public client.
+	// empty for a client without one.
 	SecretKey string
 }
 

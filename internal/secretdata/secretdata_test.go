@@ -32,7 +32,7 @@ func facts() Facts {
 
 func public() Facts {
 	f := facts()
-	f.ClientSecret = nil
+	f.ClientSecret, f.Public = nil, true
 	return f
 }
 

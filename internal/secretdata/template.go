@@ -110,7 +110,7 @@ func execute(tree *parse.Tree, f Facts) ([]byte, *TemplateError) {
 func (f Facts) values() map[string]any {
 	values := map[string]any{
 		"name": f.Name, "namespace": f.Namespace, "display_name": f.DisplayName,
-		"public": f.ClientSecret == nil,
+		"public": f.Public,
 		"scopes": append([]string{}, f.Scopes...), "redirect_uris": append([]string{}, f.RedirectURIs...),
 	}
 	for key, value := range f.builtIn() {
@@ -162,7 +162,7 @@ func isNumber(s string) bool {
 func reword(text string) string {
 	if _, field, ok := strings.Cut(text, "map has no entry for key "); ok {
 		if name, err := strconv.Unquote(field); err == nil && name == KeyClientSecret {
-			return "a Public client has no .client_secret"
+			return "this client has no .client_secret, since it is Public or authenticates with private_key_jwt"
 		}
 		return "there is no value " + field
 	}

@@ -124,7 +124,12 @@ func TestRender_Mistakes(t *testing.T) {
 			t.Errorf("%s: %q does not name the template and the line", name, text)
 		}
 	}
-	if _, failed := rendered("{{.client_secret}}", public()); failed == nil || failed.Reason != "a Public client has no .client_secret" {
+	keyed := public()
+	keyed.Public = false // it authenticates with a key
+	if _, failed := rendered("{{if not .public}}{{.client_secret}}{{end}}", keyed); failed == nil || !strings.Contains(failed.Reason, "private_key_jwt") {
+		t.Errorf("the secret of a client with a key: %v", failed)
+	}
+	if _, failed := rendered("{{.client_secret}}", public()); failed == nil || failed.Reason != "this client has no .client_secret, since it is Public or authenticates with private_key_jwt" {
 		t.Errorf("the secret of a Public client: %v", failed)
 	}
 	f := facts()
