@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -30,13 +31,18 @@ const readyWithin = time.Minute
 type person struct {
 	username, name, password string
 	groups                   []string
+	// more are further fields of the users file, by their names there.
+	more map[string]any
 }
 
 // invite makes up this run's passwords: they stand on the screen, so none is worth
 // keeping.
 func invite() []person {
 	people := []person{
-		{username: "ada", name: "Ada Lovelace", groups: []string{"engineering", "admins"}},
+		{username: "ada", name: "Ada Lovelace", groups: []string{"engineering", "admins"}, more: map[string]any{
+			"givenName": "Ada", "familyName": "Lovelace", "birthdate": "1815-12-10", "phoneNumber": "+44 20 7946 0123",
+			"address": map[string]any{"streetAddress": "12 St James's Square", "locality": "London", "postalCode": "SW1Y 4JH", "country": "United Kingdom"},
+		}},
 		{username: "grace", name: "Grace Hopper", groups: []string{"engineering"}},
 	}
 	for i := range people {
@@ -54,10 +60,12 @@ func usersFile(people []person) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		users = append(users, map[string]any{
+		user := map[string]any{
 			"username": p.username, "passwordHash": string(hash), "name": p.name,
 			"email": p.username + "@example.com", "emailVerified": true, "groups": p.groups,
-		})
+		}
+		maps.Copy(user, p.more)
+		users = append(users, user)
 	}
 	text, err := yaml.Marshal(users)
 	return string(text), err

@@ -177,6 +177,9 @@ func TestUsersFile(t *testing.T) {
 	if bcrypt.CompareHashAndPassword([]byte(users[0].PasswordHash), []byte(people[0].password)) != nil {
 		t.Errorf("%s cannot sign in", people[0].username)
 	}
+	if users[0].PhoneNumber == "" || users[0].Address.Locality == "" {
+		t.Errorf("%s has no phone number or no address for an app to read", people[0].username)
+	}
 	if again := invite(); again[0].password == people[0].password {
 		t.Error("two runs have one password")
 	}

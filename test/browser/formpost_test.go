@@ -117,7 +117,7 @@ func newReceiver(t *testing.T) *receiver {
 	r.callback = atHost(app) + "/call(back)?a=b&c=(d)"
 	client := inprocess.Client("wiki", r.callback, credential.New("a-secret-of-256-bits-would-look-like-this-1"))
 	client.DisplayName, client.PKCERequired = "Team Wiki", false
-	r.issuer = serveIssuer(t, client)
+	r.issuer = serveIssuer(t, client, nil)
 	return r
 }
 

@@ -35,6 +35,7 @@ const (
 	stay       = chromedp.CSS(`button[value="stay"]`)
 	refresh    = chromedp.CSS(`form[action="/refresh"] button`)
 	signOut    = chromedp.CSS(`form[action="/signout"] button`)
+	again      = chromedp.CSS(`a[href*="/authorize?"]`)
 )
 
 func TestPages(t *testing.T) {

@@ -23,6 +23,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/clientele-dev/clientele/authserver/store"
+	"github.com/clientele-dev/clientele/authserver/store/memory"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
 	"github.com/clientele-dev/clientele/test/inprocess"
@@ -31,6 +33,7 @@ import (
 // site is what the browser visits.
 type site struct {
 	issuer, app string
+	store       *fragile
 }
 
 // newSite starts the server and the app. The first of clients is the app's own
@@ -38,7 +41,7 @@ type site struct {
 func newSite(t *testing.T, program string, change func(*registration.Client)) site {
 	t.Helper()
 	appPort := freePort(t)
-	s := site{app: "http://localhost:" + strconv.Itoa(appPort)}
+	s := site{app: "http://localhost:" + strconv.Itoa(appPort), store: &fragile{Store: memory.New(nil)}}
 	secret := credential.New("a-secret-of-256-bits-would-look-like-this-1")
 	client := inprocess.Client("wiki", s.app+"/callback", secret)
 	client.DisplayName = "Team Wiki"
@@ -46,7 +49,7 @@ func newSite(t *testing.T, program string, change func(*registration.Client)) si
 	if change != nil {
 		change(&client)
 	}
-	s.issuer = serveIssuer(t, client)
+	s.issuer = serveIssuer(t, client, s.store)
 	startApp(t, program, s, map[string]string{
 		"client_id": client.ClientID, "client_secret": secret.Reveal(), "issuer": s.issuer, "jwks_uri": s.issuer + registration.PathJWKS,
 	})
@@ -54,7 +57,7 @@ func newSite(t *testing.T, program string, change func(*registration.Client)) si
 }
 
 // serveIssuer starts the server, with one client, and returns its issuer.
-func serveIssuer(t *testing.T, client registration.Client) string {
+func serveIssuer(t *testing.T, client registration.Client, kept store.Store) string {
 	t.Helper()
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
@@ -62,7 +65,7 @@ func serveIssuer(t *testing.T, client registration.Client) string {
 	issuer := "http://localhost:" + strconv.Itoa(server.Listener.Addr().(*net.TCPAddr).Port)
 	var err error
 	handler, err = inprocess.New(inprocess.Options{
-		Issuer: issuer, DisplayName: "Example Works", Clients: []registration.Client{client},
+		Issuer: issuer, DisplayName: "Example Works", Clients: []registration.Client{client}, Store: kept,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -103,7 +103,8 @@ func (b *tab) listen(event any) {
 	case *log.EventEntryAdded:
 		// That a page is an error by its status is a line in the console as well; the
 		// tests look at statuses themselves.
-		page := e.Entry.Source == log.EntrySourceNetwork && strings.Contains(e.Entry.Text, "responded with a status of 4")
+		page := e.Entry.Source == log.EntrySourceNetwork && (strings.Contains(e.Entry.Text, "responded with a status of 4") ||
+			strings.Contains(e.Entry.Text, "responded with a status of 503"))
 		if !page {
 			b.complain("log: %s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
 		}
