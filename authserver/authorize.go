@@ -107,6 +107,9 @@ func (s *Server) parseVisit(r *request) (visit, error) {
 		return visit{}, err
 	}
 	f, problem := parseAuthorize(p, client, to)
+	if problem == nil {
+		problem = s.checkResources(r, client, f.Resources)
+	}
 	if problem == nil && !client.KnowsPeople(r.issuer) {
 		problem = unavailable(errNoSalt)
 	}
@@ -199,6 +202,7 @@ func parseAuthorize(p *params, c *registry.Client, to registry.RedirectURI) (flo
 		State:     []byte(p.one("state")),
 		Nonce:     p.one("nonce"),
 		Scopes:    oauth.ParseScopes(p.one("scope")),
+		Resources: p.resources(),
 		Challenge: p.one("code_challenge"),
 		Hint:      p.one("login_hint"),
 	}

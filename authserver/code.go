@@ -20,10 +20,13 @@ type code struct {
 	RedirectURI  string       `json:"r"`
 	RedirectSent bool         `json:"rs,omitempty"`
 	Scopes       oauth.Scopes `json:"s"`
-	Challenge    string       `json:"ch,omitempty"`
-	Nonce        string       `json:"n,omitempty"`
-	IssuedAt     time.Time    `json:"i"`
-	ExpiresAt    time.Time    `json:"e"`
+	// Resources are what the client has asked for access tokens for (RFC 8707), or none
+	// for its own API.
+	Resources []string  `json:"rr,omitempty"`
+	Challenge string    `json:"ch,omitempty"`
+	Nonce     string    `json:"n,omitempty"`
+	IssuedAt  time.Time `json:"i"`
+	ExpiresAt time.Time `json:"e"`
 	login
 }
 
@@ -32,7 +35,7 @@ func (s *Server) issueCode(w http.ResponseWriter, r *request, v visit, who login
 	sealed, err := r.issuer.Box.Seal(seal.Code, code{
 		ID: s.newID(), ClientID: v.client.ID(), ClientUID: v.client.UID(),
 		RedirectURI: v.flow.RedirectURI, RedirectSent: v.flow.RedirectSent,
-		Scopes: v.flow.Scopes, Challenge: v.flow.Challenge, Nonce: v.flow.Nonce,
+		Scopes: v.flow.Scopes, Resources: v.flow.Resources, Challenge: v.flow.Challenge, Nonce: v.flow.Nonce,
 		IssuedAt: r.now, ExpiresAt: r.now.Add(r.issuer.Lifetimes.AuthorizationCode),
 		login: who,
 	}, r.now)

@@ -95,6 +95,11 @@ func (r *request) newConsentPage(v visit, who *visitor) (pages.Consent, error) {
 	for _, scope := range v.flow.Scopes {
 		page.Scopes = append(page.Scopes, r.issuer.Describe(scope))
 	}
+	for _, resource := range v.flow.Resources {
+		if resource != ownAudience(v.client) {
+			page.Audiences = append(page.Audiences, resource)
+		}
+	}
 	return page, err
 }
 

@@ -30,6 +30,8 @@ type flow struct {
 	// request must too.
 	RedirectSent bool         `json:"rs,omitempty"`
 	Scopes       oauth.Scopes `json:"s"`
+	// Resources are those of RFC 8707 that the request names.
+	Resources []string `json:"rr,omitempty"`
 	// State is bytes so that it comes back as it came, whatever it is.
 	State []byte `json:"st,omitempty"`
 	// Post is whether the client wants to hear of the outcome by form_post.
@@ -129,7 +131,11 @@ func (s *Server) open(r *request, sealed string, here func(bound string) bool) (
 		return visit{}, s.gone()
 	}
 	v := visit{flow: f, client: client, to: to}
-	if problem := checkScopes(f.Scopes, client); problem != nil {
+	problem := checkScopes(f.Scopes, client)
+	if problem == nil {
+		problem = s.checkResources(r, client, f.Resources)
+	}
+	if problem != nil {
 		return visit{}, v.refuse(problem)
 	}
 	return v, nil

@@ -164,6 +164,10 @@ func (s *Server) inspect(r *request, caller *registry.Client, raw string) (intro
 	if err != nil {
 		return introspection{}, err
 	}
+	t, err = s.stillConcerns(r, caller, client, t)
+	if err != nil {
+		return introspection{}, err
+	}
 	scopes, err := s.stillAllowed(client, t)
 	if err != nil {
 		return introspection{}, err

@@ -13,12 +13,6 @@ import (
 	"github.com/clientele-dev/clientele/authserver/token"
 )
 
-// audiencePrefix makes the audience of access tokens: the client's own API. It is
-// deliberately not the bare client_id, which is the audience of ID tokens: an
-// access token must never pass for one at a client that does not look at typ (RFC
-// 9068 sections 3 and 5).
-const audiencePrefix = "api://"
-
 // tokenResponse is RFC 6749 section 5.1's, with OpenID Connect Core 1.0 section
 // 3.1.3.3's id_token.
 type tokenResponse struct {
@@ -39,7 +33,9 @@ type issuance struct {
 	person identity.Person
 	// granted are the grant's scopes, and scopes those of this access token.
 	granted, scopes oauth.Scopes
-	nonce           string
+	// resources are the grant's, and audience is that of this access token.
+	resources, audience []string
+	nonce               string
 	// counter numbers the refresh token.
 	counter int
 	// refreshUntil is the end of the refresh chain; zero for no refresh token.
@@ -52,7 +48,7 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 	life := i.client.Lifetimes(r.issuer)
 	released, subject := release(i.person, i.scopes), i.client.Subject(r.issuer, i.login.Subject)
 	access, err := r.issuer.Keys.SignAccess(i.client.AccessTokenAlg(r.issuer, r.now), token.Access{
-		Subject: subject, Audience: []string{audiencePrefix + i.client.ID()}, ClientID: i.client.ID(),
+		Subject: subject, Audience: i.audience, ClientID: i.client.ID(),
 		Scope: i.scopes.String(), ID: tokenID(i.grant, s.newID()),
 		IssuedAt: r.now, Expires: r.now.Add(life.AccessToken), AuthTime: i.login.AuthTime, Person: released,
 	})
@@ -84,7 +80,7 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 		return answer, nil
 	}
 	answer.RefreshToken, err = r.issuer.Box.Seal(seal.RefreshToken, refreshToken{
-		Grant: i.grant, Counter: i.counter, ClientID: i.client.ID(), ClientUID: i.client.UID(), Scopes: i.granted,
+		Grant: i.grant, Counter: i.counter, ClientID: i.client.ID(), ClientUID: i.client.UID(), Scopes: i.granted, Resources: i.resources,
 		IssuedAt: r.now, IdleUntil: earlier(r.now.Add(life.RefreshTokenIdle), i.refreshUntil), Until: i.refreshUntil,
 		login: i.login,
 	}, r.now)

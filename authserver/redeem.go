@@ -24,6 +24,10 @@ func (s *Server) redeemCode(r *request, client *registry.Client, req tokenReques
 	if problem != nil {
 		return nil, problem
 	}
+	audience, problem := s.audience(r, client, c.Resources, req.resources)
+	if problem != nil {
+		return nil, problem
+	}
 	person, problem := s.stillThere(r, client, c.login)
 	if problem != nil {
 		return nil, problem
@@ -31,7 +35,7 @@ func (s *Server) redeemCode(r *request, client *registry.Client, req tokenReques
 	grant := newGrant(r, c, client)
 	answer, err := s.mint(r, issuance{
 		client: client, grant: grant.ID, login: c.login, person: person,
-		granted: grant.Scopes, scopes: grant.Scopes, nonce: c.Nonce,
+		granted: grant.Scopes, scopes: grant.Scopes, resources: c.Resources, audience: audience, nonce: c.Nonce,
 		refreshUntil: refreshUntil(r, c, client),
 	})
 	if err != nil {

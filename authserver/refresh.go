@@ -25,7 +25,9 @@ type refreshToken struct {
 	ClientID  string       `json:"c"`
 	ClientUID string       `json:"u"`
 	Scopes    oauth.Scopes `json:"s"`
-	IssuedAt  time.Time    `json:"i"`
+	// Resources are those of the code.
+	Resources []string  `json:"rr,omitempty"`
+	IssuedAt  time.Time `json:"i"`
 	// IdleUntil is until when the token must be used, and Until the end of the chain,
 	// which no IdleUntil is beyond.
 	IdleUntil time.Time `json:"ie"`
@@ -45,13 +47,17 @@ func (s *Server) refresh(r *request, client *registry.Client, req tokenRequest) 
 	if problem != nil {
 		return nil, problem
 	}
+	audience, problem := s.audience(r, client, t.Resources, req.resources)
+	if problem != nil {
+		return nil, problem
+	}
 	person, problem := s.stillThere(r, client, t.login)
 	if problem != nil {
 		return nil, problem
 	}
 	answer, err := s.mint(r, issuance{
 		client: client, grant: t.Grant, login: t.login, person: person,
-		granted: t.Scopes, scopes: scopes, counter: t.Counter + 1, refreshUntil: t.Until,
+		granted: t.Scopes, scopes: scopes, resources: t.Resources, audience: audience, counter: t.Counter + 1, refreshUntil: t.Until,
 	})
 	if err != nil {
 		return nil, serverError(err)

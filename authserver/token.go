@@ -20,6 +20,8 @@ type tokenRequest struct {
 	code, redirectURI, verifier string
 	// Of refresh_token (RFC 6749 section 6).
 	refreshToken, scope string
+	// Of both (RFC 8707 section 2.2).
+	resources []string
 }
 
 // token is the token endpoint (RFC 6749 section 3.2).
@@ -66,6 +68,7 @@ func parseToken(r *request) (tokenRequest, *oauth.Error) {
 		grantType: p.one("grant_type"),
 		code:      p.one("code"), redirectURI: p.one("redirect_uri"), verifier: p.one("code_verifier"),
 		refreshToken: p.one("refresh_token"), scope: p.one("scope"),
+		resources: p.resources(),
 	}
 	req.credentials, problem = parseCredentials(r.Header.Values("Authorization"), p)
 	if err := p.err(); err != nil {

@@ -33,6 +33,9 @@ func (s *Server) userinfo(w http.ResponseWriter, r *request) error {
 	}
 	r.client = client
 	allowOrigin(w, r, client)
+	if problem := checkAudience(client, access.Audience); problem != nil {
+		return problem
+	}
 	scopes := allowedScopes(client, oauth.ParseScopes(access.Scope))
 	if !scopes.Has(oauth.ScopeOpenID) {
 		return oauth.Errorf(oauth.InsufficientScope, "the access token does not have the scope openid")

@@ -39,6 +39,9 @@ const (
 	RequestURINotSupported   Code = "request_uri_not_supported"
 	RegistrationNotSupported Code = "registration_not_supported"
 
+	// RFC 8707 section 2.
+	InvalidTarget Code = "invalid_target"
+
 	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0 section 2.
 	UnmetAuthenticationRequirements Code = "unmet_authentication_requirements"
 )

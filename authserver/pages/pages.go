@@ -76,6 +76,9 @@ type Consent struct {
 	// Scopes are in words: "see your name".
 	Scopes      []string
 	Destination Destination
+	// Audiences are the APIs, as URIs, at which it can use what is allowed, beyond its
+	// own.
+	Audiences []string
 	// Username and PersonName say who is signed in; the name may be empty.
 	Username, PersonName string
 	// Action is where the form goes, with Flow in it.

@@ -23,8 +23,8 @@ func TestWrite_Escapes(t *testing.T) {
 			Login{Base{evil}, evil, evil, evil, evil, true, evil, evil, "javascript:alert(1)"},
 		},
 		"consent": {
-			Consent{Base{"n"}, "c", "n", []string{"s"}, Destination{"h", "s", true}, "u", "p", "/a", "f", "/s", "/l", "/h", "/p", "/t"},
-			Consent{Base{evil}, evil, evil, []string{evil}, Destination{evil, evil, true}, evil, evil, "javascript:1", evil, "javascript:1", "javascript:1", "javascript:1", "javascript:1", "javascript:1"},
+			Consent{Base{"n"}, "c", "n", []string{"s"}, Destination{"h", "s", true}, []string{"api://a"}, "u", "p", "/a", "f", "/s", "/l", "/h", "/p", "/t"},
+			Consent{Base{evil}, evil, evil, []string{evil}, Destination{evil, evil, true}, []string{evil}, evil, evil, "javascript:1", evil, "javascript:1", "javascript:1", "javascript:1", "javascript:1", "javascript:1"},
 		},
 		"denied": {
 			Denied{Base{"n"}, "c", "u", "/a", "f", "/s"},

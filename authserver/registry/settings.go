@@ -16,6 +16,7 @@ import (
 // ownSettings takes the lists that the methods below read out of a caller's hands.
 func ownSettings(r *registration.Client) {
 	r.PostLogoutRedirectURIs = slices.Clone(r.PostLogoutRedirectURIs)
+	r.Audiences = slices.Clone(r.Audiences)
 	r.AllowedUsers = slices.Clone(r.AllowedUsers)
 	r.AllowedGroups = slices.Clone(r.AllowedGroups)
 }
@@ -33,6 +34,12 @@ func (c *Client) Admits(p identity.Person) bool {
 	return slices.ContainsFunc(p.Groups, func(group string) bool {
 		return group != "" && slices.Contains(c.record.AllowedGroups, group)
 	})
+}
+
+// MayAddress reports whether a resource of RFC 8707 is one that the client is registered
+// for, byte for byte.
+func (c *Client) MayAddress(resource string) bool {
+	return slices.Contains(c.record.Audiences, resource)
 }
 
 // Consent is one of registration's Consent constants: when a person is asked.
