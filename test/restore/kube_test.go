@@ -82,7 +82,7 @@ func (n namespace) objects(resource string) dynamic.ResourceInterface {
 	return n.all.Resource(schema.GroupVersionResource{Group: "clientele.dev", Version: "v1alpha1", Resource: resource}).Namespace(n.name)
 }
 
-var resources = []string{"oauthsessions", "oauthgrants", "oauthconsents"}
+var resources = []string{"oauthsessions", "oauthgrants", "oauthconsents", "oauthassertions"}
 
 // backup is everything that there is.
 func (n namespace) backup() map[string][]unstructured.Unstructured {

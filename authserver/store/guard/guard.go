@@ -112,9 +112,9 @@ func (s *Store) do(ctx context.Context, in *lane, verb string, run func(context.
 }
 
 // find is do for verbs that return a record.
-func find[T any](ctx context.Context, s *Store, verb string, run func(context.Context) (T, error)) (T, error) {
+func find[T any](ctx context.Context, s *Store, in *lane, verb string, run func(context.Context) (T, error)) (T, error) {
 	var found T
-	err := s.do(ctx, s.usual, verb, func(ctx context.Context) (err error) {
+	err := s.do(ctx, in, verb, func(ctx context.Context) (err error) {
 		found, err = run(ctx)
 		return err
 	})
@@ -133,7 +133,7 @@ func (s *Store) RenewSession(ctx context.Context, n store.Session) error {
 
 // Session implements store.Store.
 func (s *Store) Session(ctx context.Context, issuer, id string) (store.Session, error) {
-	return find(ctx, s, "session", func(ctx context.Context) (store.Session, error) { return s.inner.Session(ctx, issuer, id) })
+	return find(ctx, s, s.usual, "session", func(ctx context.Context) (store.Session, error) { return s.inner.Session(ctx, issuer, id) })
 }
 
 // EndSession implements store.Store.
@@ -148,12 +148,12 @@ func (s *Store) Redeem(ctx context.Context, g store.Grant) error {
 
 // Grant implements store.Store.
 func (s *Store) Grant(ctx context.Context, issuer, id string) (store.Grant, error) {
-	return find(ctx, s, "grant", func(ctx context.Context) (store.Grant, error) { return s.inner.Grant(ctx, issuer, id) })
+	return find(ctx, s, s.usual, "grant", func(ctx context.Context) (store.Grant, error) { return s.inner.Grant(ctx, issuer, id) })
 }
 
 // Advance implements store.Store.
 func (s *Store) Advance(ctx context.Context, issuer, id string, from int, now time.Time) (store.Grant, error) {
-	return find(ctx, s, "advance", func(ctx context.Context) (store.Grant, error) {
+	return find(ctx, s, s.usual, "advance", func(ctx context.Context) (store.Grant, error) {
 		return s.inner.Advance(ctx, issuer, id, from, now)
 	})
 }
@@ -176,9 +176,10 @@ func (s *Store) Revoke(ctx context.Context, issuer, id string) error {
 	return err
 }
 
-// SessionGrants implements store.Store.
+// SessionGrants implements store.Store. It is for when a session ends, so it goes where
+// that goes.
 func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]store.Grant, error) {
-	return find(ctx, s, "session_grants", func(ctx context.Context) ([]store.Grant, error) {
+	return find(ctx, s, s.away, "session_grants", func(ctx context.Context) ([]store.Grant, error) {
 		return s.inner.SessionGrants(ctx, issuer, sessionID)
 	})
 }
@@ -195,7 +196,7 @@ func (s *Store) Allow(ctx context.Context, c store.Consent) error {
 
 // Consent implements store.Store.
 func (s *Store) Consent(ctx context.Context, issuer, subject, clientID string) (store.Consent, error) {
-	return find(ctx, s, "consent", func(ctx context.Context) (store.Consent, error) {
+	return find(ctx, s, s.usual, "consent", func(ctx context.Context) (store.Consent, error) {
 		return s.inner.Consent(ctx, issuer, subject, clientID)
 	})
 }

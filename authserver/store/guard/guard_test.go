@@ -83,6 +83,14 @@ func (s *stuck) Revoke(ctx context.Context, _, _ string) error {
 
 func (s *stuck) EndSession(ctx context.Context, _, _ string) error { return s.hang(ctx) }
 
+func (s *stuck) SessionGrants(ctx context.Context, _, _ string) ([]store.Grant, error) {
+	return nil, s.hang(ctx)
+}
+
+func (s *stuck) Spend(ctx context.Context, _, _ string, _ time.Time) error { return s.hang(ctx) }
+
+func (s *stuck) RenewSession(ctx context.Context, _ store.Session) error { return s.hang(ctx) }
+
 func (s *stuck) Advance(ctx context.Context, _, _ string, from int, _ time.Time) (store.Grant, error) {
 	return store.Grant{Counter: from + 7}, s.hang(ctx)
 }
@@ -174,12 +182,18 @@ func TestStore_TakingAwayGoesAhead(t *testing.T) {
 			all.Go(func() { _ = s.Redeem(t.Context(), store.Grant{}) })
 		}
 		synctest.Wait()
-		if err := s.Redeem(t.Context(), store.Grant{}); !errors.Is(err, ErrShed) {
-			t.Fatalf("got %v, want %v", err, ErrShed)
+		for name, err := range map[string]error{
+			"redeem": s.Redeem(t.Context(), store.Grant{}), "spend": s.Spend(t.Context(), "", "", time.Time{}),
+			"renew session": s.RenewSession(t.Context(), store.Session{}),
+		} {
+			if !errors.Is(err, ErrShed) {
+				t.Fatalf("%s: got %v, want %v", name, err, ErrShed)
+			}
 		}
 		for name, run := range map[string]func() error{
-			"revoke":      func() error { return s.Revoke(t.Context(), "", "") },
-			"end session": func() error { return s.EndSession(t.Context(), "", "") },
+			"revoke":           func() error { return s.Revoke(t.Context(), "", "") },
+			"end session":      func() error { return s.EndSession(t.Context(), "", "") },
+			"session's grants": func() error { _, err := s.SessionGrants(t.Context(), "", ""); return err },
 		} {
 			done := make(chan error, 1)
 			go func() { done <- run() }()
@@ -275,7 +289,7 @@ func TestStore_Results(t *testing.T) {
 		s, inner, metrics := around(t, Config{})
 		broken := errors.New("broken")
 		for want, answers := range map[string][]error{
-			"ok": {nil}, "conflict": {store.ErrReused, store.ErrSpent}, "absent": {store.ErrNotFound, store.ErrRevoked}, "error": {broken},
+			"ok": {nil}, "conflict": {store.ErrReused, store.ErrSpent, store.ErrUsed}, "absent": {store.ErrNotFound, store.ErrRevoked}, "error": {broken},
 		} {
 			for _, answer := range answers {
 				go func() { inner.answer <- answer }()

@@ -42,7 +42,7 @@ func patchByHand(t *testing.T, namespace string, k kind, name, patch string) err
 	return err
 }
 
-// count is how many sessions and grants there are.
+// count is how many objects there are that end.
 func count(t testing.TB, s store.Store) int {
 	t.Helper()
 	n := 0

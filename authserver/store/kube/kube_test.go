@@ -77,7 +77,7 @@ func grant(c *clock, id string) store.Grant {
 	return store.Grant{
 		ID: id, Issuer: issuer, ClientID: "docs.wiki", ClientUID: "uid-1",
 		Subject: "subject-of-ann", Provider: "staff", PersonID: "ann",
-		Scopes: []string{"openid", "profile"}, AuthTime: now.Add(-time.Minute), IssuedAt: now, AdvancedAt: now,
+		SessionID: "session-of-ann", Scopes: []string{"openid", "profile"}, AuthTime: now.Add(-time.Minute), IssuedAt: now, AdvancedAt: now,
 		CodeExpiresAt: now.Add(time.Minute), ExpiresAt: now.Add(24 * time.Hour),
 	}
 }
@@ -85,7 +85,7 @@ func grant(c *clock, id string) store.Grant {
 func session(c *clock, id string) store.Session {
 	now := c.now()
 	return store.Session{
-		ID: id, Issuer: issuer, Subject: "subject-of-ann", Provider: "staff", PersonID: "ann",
+		ID: id, SignIn: "sign-in", Issuer: issuer, Subject: "subject-of-ann", Provider: "staff", PersonID: "ann",
 		AuthTime: now, ExpiresAt: now.Add(8 * time.Hour),
 	}
 }
@@ -133,7 +133,9 @@ func TestStore_Requests(t *testing.T) {
 	}{
 		{"CreateSession", func() error { return s.CreateSession(ctx, session(c, "id")) }, "POST oauthsessions"},
 		{"Session", func() error { _, err := s.Session(ctx, issuer, "id"); return err }, "GET oauthsessions"},
+		{"RenewSession", func() error { return s.RenewSession(ctx, session(c, "id")) }, "GET oauthsessions, PATCH oauthsessions"},
 		{"EndSession", func() error { return s.EndSession(ctx, issuer, "id") }, "DELETE oauthsessions"},
+		{"RenewSession of nothing", func() error { return but(s.RenewSession(ctx, session(c, "id")), store.ErrNotFound) }, "GET oauthsessions"},
 		{"Redeem", func() error { return s.Redeem(ctx, g) }, "POST oauthgrants"},
 		{"Grant", func() error { _, err := s.Grant(ctx, issuer, "code"); return err }, "GET oauthgrants"},
 		{"Advance", func() error { _, err := s.Advance(ctx, issuer, "code", 0, c.now()); return err }, "PATCH oauthgrants"},
@@ -142,12 +144,19 @@ func TestStore_Requests(t *testing.T) {
 			return but(err, store.ErrReused)
 		}, "PATCH oauthgrants, GET oauthgrants"},
 		{"second Redeem", func() error { return but(s.Redeem(ctx, g), store.ErrSpent) }, "POST oauthgrants"},
+		{"SessionGrants", func() error { _, err := s.SessionGrants(ctx, issuer, g.SessionID); return err }, "GET oauthgrants"},
+		{"SessionGrants of no session", func() error { _, err := s.SessionGrants(ctx, issuer, ""); return err }, ""},
+		{"Spend", func() error { return s.Spend(ctx, issuer, "jti", c.now().Add(time.Minute)) }, "POST oauthassertions"},
+		{"second Spend", func() error { return but(s.Spend(ctx, issuer, "jti", c.now().Add(time.Minute)), store.ErrUsed) }, "POST oauthassertions, GET oauthassertions"},
 		{"Revoke", func() error { return s.Revoke(ctx, issuer, "code") }, "DELETE oauthgrants"},
 		{"Allow", func() error { return s.Allow(ctx, consent(c, "openid")) }, "POST oauthconsents"},
 		{"second Allow", func() error { return s.Allow(ctx, consent(c, "email")) }, "POST oauthconsents, GET oauthconsents, PATCH oauthconsents"},
 		{"Consent", func() error { _, err := s.Consent(ctx, issuer, "subject-of-ann", "docs.wiki"); return err }, "GET oauthconsents"},
 		{"Forget", func() error { return s.Forget(ctx, issuer, "subject-of-ann", "docs.wiki") }, "DELETE oauthconsents"},
 		{"Redeem of a code that is over", func() error { c.pass(time.Minute); return but(s.Redeem(ctx, g), store.ErrSpent) }, ""},
+		{"Spend of what is over", func() error { return but(s.Spend(ctx, issuer, "jti", c.now()), store.ErrUsed) }, ""},
+		{"Spend of a name that is over", func() error { return s.Spend(ctx, issuer, "jti", c.now().Add(time.Minute)) },
+			"POST oauthassertions, GET oauthassertions, DELETE oauthassertions, POST oauthassertions"},
 	}
 	for _, step := range steps {
 		if err := step.do(); err != nil {

@@ -106,6 +106,8 @@ func TestAdvance_AnswerIsLost(t *testing.T) {
 func verbs(ctx context.Context, s *Store, c *clock) map[string]error {
 	errs := map[string]error{
 		"CreateSession": s.CreateSession(ctx, session(c, "another")),
+		"RenewSession":  s.RenewSession(ctx, session(c, "id")),
+		"Spend":         s.Spend(ctx, issuer, "jti", c.now().Add(time.Minute)),
 		"EndSession":    s.EndSession(ctx, issuer, "id"),
 		"Redeem":        s.Redeem(ctx, grant(c, "another")),
 		"Revoke":        s.Revoke(ctx, issuer, "code"),
@@ -115,6 +117,7 @@ func verbs(ctx context.Context, s *Store, c *clock) map[string]error {
 	_, errs["Session"] = s.Session(ctx, issuer, "id")
 	_, errs["Grant"] = s.Grant(ctx, issuer, "code")
 	_, errs["Advance"] = s.Advance(ctx, issuer, "code", 0, c.now())
+	_, errs["SessionGrants"] = s.SessionGrants(ctx, issuer, "session-of-ann")
 	_, errs["Consent"] = s.Consent(ctx, issuer, "subject-of-ann", "docs.wiki")
 	_, errs["Sweep"] = s.Sweep(ctx, 10)
 	return errs

@@ -32,10 +32,10 @@ func sweepAll(t *testing.T, s *Store, page int) (sum store.Swept) {
 	for {
 		swept, err := s.Sweep(t.Context(), page)
 		must(t, err)
-		if swept.Sessions > page || swept.Grants > 2*page {
+		if swept.Sessions > page || swept.Grants > 2*page || swept.Spent > page {
 			t.Errorf("Sweep(%d) = %+v", page, swept)
 		}
-		sum.Sessions, sum.Grants = sum.Sessions+swept.Sessions, sum.Grants+swept.Grants
+		sum.Sessions, sum.Grants, sum.Spent = sum.Sessions+swept.Sessions, sum.Grants+swept.Grants, sum.Spent+swept.Spent
 		if !swept.More {
 			return sum
 		}
@@ -67,15 +67,17 @@ func TestSweep_LeavesTheLiving(t *testing.T) {
 		g, p := grant(c, id), session(c, id)
 		g.ExpiresAt = g.IssuedAt.Add(time.Duration(1+i*37%n) * 4 * time.Minute)
 		p.ExpiresAt = g.ExpiresAt
-		ends[objectName(grantKind, issuer, id)], ends[objectName(sessionKind, issuer, id)] = g.ExpiresAt, g.ExpiresAt
-		must(t, s.Redeem(t.Context(), g), s.CreateSession(t.Context(), p))
+		for _, k := range []kind{grantKind, sessionKind, assertionKind} {
+			ends[objectName(k, issuer, id)] = g.ExpiresAt
+		}
+		must(t, s.Redeem(t.Context(), g), s.CreateSession(t.Context(), p), s.Spend(t.Context(), issuer, id, g.ExpiresAt))
 	}
 	must(t, s.Allow(t.Context(), consent(c, "openid")))
 	before := len(ends)
 	for range 6 {
 		c.pass(41 * time.Minute)
 		sum := sweepAll(t, s, 7)
-		kept := append(names(t, ns, grantKind), names(t, ns, sessionKind)...)
+		kept := slices.Concat(names(t, ns, grantKind), names(t, ns, sessionKind), names(t, ns, assertionKind))
 		for name, end := range ends {
 			over := c.now().Sub(end)
 			switch there := slices.Contains(kept, name); {
@@ -86,7 +88,7 @@ func TestSweep_LeavesTheLiving(t *testing.T) {
 			}
 		}
 		maps.DeleteFunc(ends, func(name string, _ time.Time) bool { return !slices.Contains(kept, name) })
-		if got, want := sum.Sessions+sum.Grants, before-len(ends); got != want {
+		if got, want := sum.Sessions+sum.Grants+sum.Spent, before-len(ends); got != want {
 			t.Errorf("Sweep counts %d, want the %d that went", got, want)
 		}
 		before = len(ends)

@@ -47,7 +47,8 @@ func TestTable(t *testing.T) {
 	s := open(t, namespace(t), c.now)
 	admin, err := New(Config{REST: server.Config, Namespace: s.api.namespace})
 	must(t, err)
-	must(t, s.CreateSession(t.Context(), session(c, "id")), s.Redeem(t.Context(), grant(c, "code")), s.Allow(t.Context(), consent(c, "openid", "profile")))
+	must(t, s.CreateSession(t.Context(), session(c, "id")), s.Redeem(t.Context(), grant(c, "code")), s.Allow(t.Context(), consent(c, "openid", "profile")),
+		s.Spend(t.Context(), issuer, "jti", c.now().Add(time.Minute)))
 	c.pass(time.Hour)
 	_, err = s.Advance(t.Context(), issuer, "code", 0, c.now())
 	must(t, err)
@@ -62,6 +63,7 @@ func TestTable(t *testing.T) {
 			grant + ` | ann | docs.wiki | ["openid","profile"] | 90m | 30m | time | <nil> | [default] | [staff] | [1]`},
 		{consentKind, "Name | Person | Client | Scopes | Given | [Server] | [Provider]",
 			consent + ` | ann | docs.wiki | ["openid","profile"] | 90m | [default] | [staff]`},
+		{assertionKind, "Name | Server | Until", objectName(assertionKind, issuer, "jti") + " | default | time"},
 	} {
 		header, row := table(t, admin, tt.kind)
 		if header != tt.header || row != tt.row {

@@ -25,7 +25,7 @@ var crowdChecks = []check{
 func crowdAnswers(ctx context.Context, f *fixture) error {
 	errs := race(func(i int) error {
 		name := fmt.Sprint("of ", i)
-		steps := []func(context.Context, *fixture, string) error{ownGrant, ownReplay, ownSession, ownConsent}
+		steps := []func(context.Context, *fixture, string) error{ownGrant, ownReplay, ownSession, ownConsent, ownName}
 		var errs []error
 		for k := range steps {
 			errs = append(errs, steps[(i+k)%len(steps)](ctx, f, name))
@@ -67,7 +67,13 @@ func ownSession(ctx context.Context, f *fixture, name string) error {
 	if f.CreateSession(ctx, s) == nil {
 		err = errors.New("CreateSession of an ID that is taken succeeded, want an error")
 	}
-	return errors.Join(err, f.wantSession(ctx, s), f.EndSession(ctx, issuer, s.ID), f.wantNoSession(ctx, s))
+	renewed := f.renewed(s, "new sign-in of "+name)
+	return errors.Join(err, f.wantSession(ctx, s), f.RenewSession(ctx, renewed), f.wantSession(ctx, renewed),
+		f.EndSession(ctx, issuer, s.ID), f.wantNoSession(ctx, s))
+}
+
+func ownName(ctx context.Context, f *fixture, name string) error {
+	return f.wantSpent(ctx, "name "+name)
 }
 
 func ownConsent(ctx context.Context, f *fixture, name string) error {
@@ -124,7 +130,7 @@ func (f *fixture) findOut(ctx context.Context, g store.Grant, redeemed, advanced
 
 // wantGivenUp is for a verb whose context has ended before: it is no answer.
 func wantGivenUp(verb string, got error) error {
-	for _, answer := range []error{nil, store.ErrNotFound, store.ErrSpent, store.ErrRevoked, store.ErrReused} {
+	for _, answer := range []error{nil, store.ErrNotFound, store.ErrSpent, store.ErrRevoked, store.ErrReused, store.ErrUsed} {
 		if errors.Is(got, answer) {
 			return fail("%s with an ended context = %v, want an error that is no answer", verb, got)
 		}
@@ -144,6 +150,8 @@ func endedContext(ctx context.Context, f *fixture) error {
 	}
 	_, err := f.Advance(ended, issuer, lives.ID, 0, f.clock.Now())
 	errs = append(errs, wantGivenUp("Advance", err))
+	_, err = f.SessionGrants(ended, issuer, lives.SessionID)
+	errs = append(errs, wantGivenUp("SessionGrants", err), wantGivenUp("Spend", f.Spend(ended, issuer, "id", f.clock.Now().Add(spentLife))))
 	_, err = f.Grant(ended, issuer, lives.ID)
 	errs = append(errs, wantGivenUp("Grant", err))
 	if f.sweeps() {
@@ -152,7 +160,8 @@ func endedContext(ctx context.Context, f *fixture) error {
 	}
 	return errors.Join(append(errs,
 		f.wantNoGrant(ctx, unspent, store.ErrNotFound), f.wantGrant(ctx, lives),
-		wantError("Redeem after one with an ended context", f.Redeem(ctx, unspent), nil), f.wantGrant(ctx, unspent))...)
+		wantError("Redeem after one with an ended context", f.Redeem(ctx, unspent), nil), f.wantGrant(ctx, unspent),
+		f.wantSpent(ctx, "id"))...)
 }
 
 func endedContextOfPeople(ctx context.Context, f *fixture) error {
@@ -163,6 +172,7 @@ func endedContextOfPeople(ctx context.Context, f *fixture) error {
 	errs := []error{
 		f.CreateSession(ctx, lives), f.Allow(ctx, c),
 		wantGivenUp("CreateSession", f.CreateSession(ended, never)),
+		wantGivenUp("RenewSession", f.RenewSession(ended, f.renewed(lives, "new"))),
 		wantGivenUp("EndSession", f.EndSession(ended, issuer, lives.ID)),
 		wantGivenUp("Allow", f.Allow(ended, f.consent("email"))),
 		wantGivenUp("Forget", f.Forget(ended, issuer, c.Subject, c.ClientID)),

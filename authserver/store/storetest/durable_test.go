@@ -20,14 +20,20 @@ import (
 
 var errConflict = errors.New("conflict")
 
-// shelfSabotages are mistakes that somebody might make in a durable store with
-// several replicas, and the checks that must see each.
-var shelfSabotages = []struct {
+// shelfSabotage is a mistake that somebody might make in a durable store with several
+// replicas, and the checks that must see it.
+type shelfSabotage struct {
 	name     string
 	seenBy   []string
 	modelToo bool
 	do       func(b *brokenShelf, clock *storetest.Clock)
-}{
+}
+
+func allShelfSabotages() []shelfSabotage {
+	return slices.Concat(shelfSabotages, renewSabotages, ofSessionSabotages, spendSabotages)
+}
+
+var shelfSabotages = []shelfSabotage{
 	{"replicas remember grants", []string{"Advance/Counts", "Sweep/AfterCodeEnd"}, true, func(b *brokenShelf, _ *storetest.Clock) {
 		var seen sync.Map
 		b.grant = func(ctx context.Context, issuer, id string) (store.Grant, error) {
@@ -404,26 +410,6 @@ func blindAdvance(b *brokenShelf, _ *storetest.Clock) {
 	}
 }
 
-func (s *shelf) get(issuer, id string) *kept {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.grants[name{issuer, id}]
-}
-
-func (s *shelf) put(g *kept) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.grants[name{g.Issuer, g.ID}] = g
-}
-
-func (s *shelf) take(issuer, id string) *kept {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.grants[name{issuer, id}]
-	delete(s.grants, name{issuer, id})
-	return g
-}
-
 // afterCrash does damage when a store is opened by a new process.
 func (s *shelf) afterCrash(damage func()) {
 	s.mu.Lock()
@@ -462,7 +448,7 @@ func swapping() func(error) error {
 
 // TestFailures_BrokenShelves: each mistake must be seen.
 func TestFailures_BrokenShelves(t *testing.T) {
-	for _, s := range shelfSabotages {
+	for _, s := range allShelfSabotages() {
 		t.Run(s.name, func(t *testing.T) {
 			b := durable(s.do)
 			if !s.modelToo {
@@ -487,7 +473,7 @@ func TestFailures_EveryCheckCanFail(t *testing.T) {
 	for _, s := range sabotages {
 		seen[s.seenBy] = true
 	}
-	for _, s := range shelfSabotages {
+	for _, s := range allShelfSabotages() {
 		for _, name := range s.seenBy {
 			seen[name] = true
 		}

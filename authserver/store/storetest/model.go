@@ -20,6 +20,7 @@ type model struct {
 	grants   map[string]*modelGrant
 	sessions map[string]store.Session
 	consents map[string]store.Consent
+	spent    map[string]time.Time
 }
 
 type modelGrant struct {
@@ -30,7 +31,7 @@ type modelGrant struct {
 func newModel(durable bool, now time.Time) *model {
 	return &model{
 		durable: durable, started: now, grants: map[string]*modelGrant{},
-		sessions: map[string]store.Session{}, consents: map[string]store.Consent{},
+		sessions: map[string]store.Session{}, consents: map[string]store.Consent{}, spent: map[string]time.Time{},
 	}
 }
 
@@ -47,6 +48,7 @@ const (
 	outcomeSpent    = "ErrSpent"
 	outcomeRevoked  = "ErrRevoked"
 	outcomeReused   = "ErrReused"
+	outcomeUsed     = "ErrUsed"
 	outcomeError    = "another error"
 )
 
@@ -63,6 +65,8 @@ func outcome(err error, value string) string {
 		return outcomeSpent
 	case errors.Is(err, store.ErrRevoked):
 		return outcomeRevoked
+	case errors.Is(err, store.ErrUsed):
+		return outcomeUsed
 	}
 	return outcomeError
 }
@@ -117,6 +121,35 @@ func (m *model) revoke(k string) {
 	if g := m.grants[k]; g != nil {
 		g.revoked = true
 	}
+}
+
+func (m *model) sessionGrants(issuer, session string, now time.Time) string {
+	var all []store.Grant
+	for _, g := range m.grants {
+		if g.Issuer == issuer && g.SessionID == session && !g.revoked && now.Before(g.ExpiresAt) {
+			all = append(all, g.Grant)
+		}
+	}
+	return outcomeOK + describeGrants(all)
+}
+
+func (m *model) spend(k string, until, now time.Time) string {
+	if now.Before(m.spent[k]) || !now.Before(until) {
+		return outcomeUsed
+	}
+	m.spent[k] = until
+	return outcomeOK
+}
+
+func (m *model) renewSession(n store.Session, now time.Time) string {
+	k := n.Issuer + "/" + n.ID
+	s, ok := m.sessions[k]
+	if !ok || !now.Before(s.ExpiresAt) || s.Subject != n.Subject {
+		return outcomeNotFound
+	}
+	s.SignIn, s.AuthTime, s.ExpiresAt = n.SignIn, n.AuthTime, n.ExpiresAt
+	m.sessions[k] = s
+	return outcomeOK
 }
 
 func (m *model) createSession(s store.Session, now time.Time) string {

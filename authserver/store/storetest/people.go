@@ -18,7 +18,7 @@ import (
 func (f *fixture) session(id string) store.Session {
 	now := f.clock.Now()
 	return store.Session{
-		ID: id, Issuer: issuer, Subject: "subject of " + id, Provider: "staff", PersonID: "person of " + id,
+		ID: id, SignIn: "sign-in of " + id, Issuer: issuer, Subject: "subject of " + id, Provider: "staff", PersonID: "person of " + id,
 		AuthTime: now, ExpiresAt: now.Add(sessionLife),
 	}
 }

@@ -41,10 +41,14 @@ func (o op) String() string {
 		return fmt.Sprintf("%s(%v)", o.verb, o.wait)
 	case "restart":
 		return "restart()"
-	case "issue", "create":
+	case "issue":
+		return fmt.Sprintf("%s(%s/%s, of %s, %v, %v)", o.verb, o.issuer, o.id, o.session(), o.codeLife, o.life)
+	case "create", "renew", "spend":
 		return fmt.Sprintf("%s(%s/%s, %v, %v)", o.verb, o.issuer, o.id, o.codeLife, o.life)
 	case "advance":
 		return fmt.Sprintf("advance(%s/%s, counter%+d)", o.issuer, o.id, o.from)
+	case "of-session":
+		return fmt.Sprintf("%s(%s/%s)", o.verb, o.issuer, o.session())
 	case "allow", "consent", "forget":
 		return fmt.Sprintf("%s(%s/%s/%s, %s, %v)", o.verb, o.issuer, o.subject, o.client, o.uid, o.scopes)
 	}
@@ -54,7 +58,7 @@ func (o op) String() string {
 // verbs are what may happen, each as often as it is likely.
 var verbs = strings.Fields(`issue issue issue redeem redeem redeem redeem grant grant grant
 	advance advance advance advance advance revoke revoke end-code end-grant wait wait
-	create create session session session end-session allow allow allow consent consent forget
+	create create session session session renew renew end-session of-session of-session spend spend spend allow allow allow consent consent forget
 	sweep sweep delete`)
 
 // generate returns n operations. Names wander slowly through an endless space, so
@@ -167,7 +171,14 @@ func (r *run) do(ctx context.Context, o op) (got string, want []string) {
 		return r.doDelete(o)
 	case "redeem", "grant", "advance", "revoke":
 		return r.doGrant(ctx, o)
-	case "create", "session", "end-session":
+	case "of-session":
+		found, err := r.on(o.on).SessionGrants(ctx, o.issuer, o.session())
+		return outcome(err, describeGrants(found)), []string{r.model.sessionGrants(o.issuer, o.session(), r.clock.Now())}
+	case "spend":
+		now := r.clock.Now()
+		until := now.Add(o.codeLife)
+		return outcome(r.on(o.on).Spend(ctx, o.issuer, o.id, until), ""), []string{r.model.spend(o.key(), until, now)}
+	case "create", "session", "renew", "end-session":
 		return r.doSession(ctx, o)
 	case "allow", "consent", "forget":
 		return r.doConsent(ctx, o)
@@ -199,13 +210,16 @@ func (r *run) doDelete(o op) (got string, want []string) {
 
 func (o op) key() string { return o.issuer + "/" + o.id }
 
+// session is one of a few, for a grant to be of.
+func (o op) session() string { return "session of " + o.subject }
+
 // issue makes a code; an id is never used for two.
 func (r *run) issue(o op) {
 	if _, ok := r.codes[o.key()]; ok {
 		return
 	}
 	g := r.grant(o.id)
-	g.Issuer, g.Scopes = o.issuer, o.scopes
+	g.Issuer, g.Scopes, g.SessionID = o.issuer, o.scopes, o.session()
 	g.CodeExpiresAt, g.ExpiresAt = g.IssuedAt.Add(o.codeLife), g.IssuedAt.Add(o.life)
 	r.codes[o.key()] = g
 }
@@ -260,6 +274,13 @@ func (r *run) doSession(ctx context.Context, o op) (got string, want []string) {
 		s := r.session(o.id)
 		s.Issuer, s.ExpiresAt = o.issuer, now.Add(o.life)
 		return outcome(r.on(o.on).CreateSession(ctx, s), ""), []string{r.model.createSession(s, now)}
+	case "renew":
+		s := r.session(o.id)
+		s.Issuer, s.SignIn, s.ExpiresAt = o.issuer, fmt.Sprint("sign-in ", o.life, o.codeLife), now.Add(o.life)
+		if o.from < 0 {
+			s.Subject = "somebody else"
+		}
+		return outcome(r.on(o.on).RenewSession(ctx, s), ""), []string{r.model.renewSession(s, now)}
 	case "end-session":
 		delete(r.model.sessions, o.key())
 		return outcome(r.on(o.on).EndSession(ctx, o.issuer, o.id), ""), []string{outcomeOK}

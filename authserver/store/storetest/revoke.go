@@ -215,7 +215,10 @@ func restartDurable(ctx context.Context, f *fixture) error {
 	errs := []error{err, f.CreateSession(ctx, s), f.Allow(ctx, c)}
 	_, err = f.Advance(ctx, issuer, "code", 0, f.clock.Now())
 	g.Counter, g.AdvancedAt = 1, f.clock.Now()
+	s = f.renewed(s, "new")
+	errs = append(errs, f.RenewSession(ctx, s))
 	f.restart()
+	errs = append(errs, f.wantGrantsOf(ctx, issuer, g.SessionID, g))
 	return errors.Join(append(errs, err,
 		f.wantGrant(ctx, g), f.wantSession(ctx, s), f.wantConsent(ctx, c))...)
 }

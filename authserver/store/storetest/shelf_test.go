@@ -295,6 +295,26 @@ func (s *shelf) deleteByHand(issuer, id string) {
 	}
 }
 
+func (s *shelf) get(issuer, id string) *kept {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grants[name{issuer, id}]
+}
+
+func (s *shelf) put(g *kept) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grants[name{g.Issuer, g.ID}] = g
+}
+
+func (s *shelf) take(issuer, id string) *kept {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.grants[name{issuer, id}]
+	delete(s.grants, name{issuer, id})
+	return g
+}
+
 // brokenShelf is a durable store that sabotage has changed.
 type brokenShelf struct {
 	*broken

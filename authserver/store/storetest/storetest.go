@@ -33,8 +33,8 @@ type Backend struct {
 	// DeleteByHand deletes the record of a grant, or nothing if there is none, as an
 	// administrator does that goes around the store. It is nil where nobody can.
 	DeleteByHand func(t testing.TB, s store.Store, issuer, id string) error
-	// Count returns how many records of sessions and grants are kept, tombstones and
-	// what is over included. It is nil where nobody can tell.
+	// Count returns how many records of sessions, grants and what was spent are kept,
+	// tombstones and what is over included. It is nil where nobody can tell.
 	Count func(t testing.TB, s store.Store) int
 	// Durable says that Reopen brings everything back. Other stores may have
 	// forgotten everything, but honour no code that was issued before.
@@ -69,8 +69,8 @@ type check struct {
 }
 
 func checks() []check {
-	return slices.Concat(redeemChecks, advanceChecks, revokeChecks, sessionChecks, consentChecks, restartChecks,
-		sweepChecks, byHandChecks, crowdChecks, valueChecks)
+	return slices.Concat(redeemChecks, advanceChecks, revokeChecks, sessionChecks, renewChecks, sessionGrantsChecks,
+		spendChecks, consentChecks, restartChecks, sweepChecks, byHandChecks, crowdChecks, valueChecks)
 }
 
 // Names are those of all checks, and the model's.
@@ -184,7 +184,7 @@ func (f *fixture) grant(id string) store.Grant {
 	return store.Grant{
 		ID: id, Issuer: issuer, ClientID: "docs.wiki", ClientUID: "uid-1",
 		Subject: "subject of " + id, Provider: "staff", PersonID: "person of " + id,
-		Scopes: []string{"openid", "profile"}, AuthTime: now.Add(-time.Minute), AdvancedAt: now, IssuedAt: now,
+		SessionID: "session of " + id, Scopes: []string{"openid", "profile"}, AuthTime: now.Add(-time.Minute), AdvancedAt: now, IssuedAt: now,
 		CodeExpiresAt: now.Add(codeLife), ExpiresAt: now.Add(grantLife),
 	}
 }

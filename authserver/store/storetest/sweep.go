@@ -67,10 +67,10 @@ func (f *fixture) sweepAll(ctx context.Context) (store.Swept, error) {
 		if err != nil {
 			return all, err
 		}
-		if max(swept.Sessions, swept.Grants) > 2*page {
+		if max(swept.Sessions, swept.Grants, swept.Spent) > 2*page {
 			return all, fail("Sweep(%d) = %+v, want about a page of each at the most", page, swept)
 		}
-		all.Sessions, all.Grants = all.Sessions+swept.Sessions, all.Grants+swept.Grants
+		all.Sessions, all.Grants, all.Spent = all.Sessions+swept.Sessions, all.Grants+swept.Grants, all.Spent+swept.Spent
 		if swept.More {
 			continue
 		}
@@ -97,7 +97,7 @@ func (f *fixture) wantCount(want int) error {
 		return nil
 	}
 	if got := f.backend.Count(f.t, f.any()); got != want {
-		return fail("%d sessions and grants are kept, want %d", got, want)
+		return fail("%d records are kept, want %d", got, want)
 	}
 	return nil
 }
@@ -224,16 +224,17 @@ func sweepPages(ctx context.Context, f *fixture) error {
 	errs := []error{f.endCrowd(ctx)}
 	g, err := f.redeemed(ctx, f.grant("lives"))
 	return errors.Join(append(errs, err,
-		f.wantSwept(ctx, store.Swept{Sessions: crowd, Grants: crowd}, 1),
+		f.wantSwept(ctx, store.Swept{Sessions: crowd, Grants: crowd, Spent: crowd}, 1),
 		f.wantGrant(ctx, g))...)
 }
 
-// endCrowd makes many sessions and grants, and lets them be over for long.
+// endCrowd makes many sessions and grants, spends many names, and lets them be over for
+// long.
 func (f *fixture) endCrowd(ctx context.Context) error {
 	var errs []error
 	for i := range crowd {
 		_, err := f.redeemed(ctx, f.grant(fmt.Sprint("over ", i)))
-		errs = append(errs, err, f.CreateSession(ctx, f.session(fmt.Sprint("over ", i))))
+		errs = append(errs, err, f.CreateSession(ctx, f.session(fmt.Sprint("over ", i))), f.spend(ctx, fmt.Sprint("over ", i)))
 	}
 	f.clock.Advance(sessionLife + longOver)
 	return errors.Join(errs...)

@@ -33,12 +33,15 @@ func closeNames(ctx context.Context, f *fixture) error {
 		for i, n := range names {
 			g, s, c := f.grant(n[1]), f.session(n[1]), f.consent(fmt.Sprint("scope-", i))
 			g.Issuer, s.Issuer, c.Issuer = n[0], n[0], n[0]
+			g.SessionID = "s" + n[1]
 			c.Subject, c.ClientID = n[1], n[1]
 			g.ClientID, s.Provider = fmt.Sprint("client ", i), fmt.Sprint("provider ", i)
 			if round == 0 {
-				errs = append(errs, f.Redeem(ctx, g), f.CreateSession(ctx, s), f.Allow(ctx, c))
+				errs = append(errs, f.Redeem(ctx, g), f.CreateSession(ctx, s), f.Allow(ctx, c),
+					f.Spend(ctx, n[0], n[1], f.clock.Now().Add(spentLife)))
 			}
-			errs = append(errs, f.wantGrant(ctx, g), f.wantSession(ctx, s), f.wantConsent(ctx, c))
+			errs = append(errs, f.wantGrant(ctx, g), f.wantSession(ctx, s), f.wantConsent(ctx, c),
+				f.wantGrantsOf(ctx, n[0], g.SessionID, g), f.wantUsed(ctx, n[0], n[1]))
 		}
 	}
 	return errors.Join(errs...)
@@ -55,6 +58,7 @@ func anyText(ctx context.Context, f *fixture) error {
 		g.PersonID, g.Subject, s.PersonID, s.Subject, c.PersonID = text, text, text, text, text
 		c.Subject = fmt.Sprint("subject ", i)
 		errs = append(errs, f.Redeem(ctx, g), f.wantGrant(ctx, g), f.CreateSession(ctx, s), f.wantSession(ctx, s),
+			f.RenewSession(ctx, f.renewed(s, "new")), f.wantSession(ctx, f.renewed(s, "new")),
 			f.Allow(ctx, c), f.wantConsent(ctx, c))
 	}
 	return errors.Join(errs...)

@@ -22,7 +22,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clientele_store_swept_total",
-			Help: "Records that were over and that this replica has had the store forget, by kind: sessions or grants.",
+			Help: "Records that were over and that this replica has had the store forget, by kind: sessions, grants or assertions.",
 		}, []string{"kind"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "clientele_store_sweep_duration_seconds",
@@ -34,7 +34,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 			Help: "When this replica last swept to the end, in Unix time; 0 while it has not been elected to.",
 		}),
 	}
-	for _, kind := range []string{"sessions", "grants"} {
+	for _, kind := range []string{"sessions", "grants", "assertions"} {
 		m.swept.WithLabelValues(kind)
 	}
 	if to == nil {
@@ -51,6 +51,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 func (m *metrics) add(s store.Swept) {
 	m.swept.WithLabelValues("sessions").Add(float64(s.Sessions))
 	m.swept.WithLabelValues("grants").Add(float64(s.Grants))
+	m.swept.WithLabelValues("assertions").Add(float64(s.Spent))
 }
 
 func (m *metrics) done(took time.Duration, now time.Time) {

@@ -108,11 +108,12 @@ func (r *Runner) sweep(ctx context.Context) (progress bool, err error) {
 		pages++
 		all.Sessions += page.Sessions
 		all.Grants += page.Grants
+		all.Spent += page.Spent
 		r.metrics.add(page)
 	})
 	took := time.Since(began)
-	progress = all.Sessions > 0 || all.Grants > 0
-	attrs := []any{"sessions", all.Sessions, "grants", all.Grants, "pages", pages, "took", took}
+	progress = all.Sessions > 0 || all.Grants > 0 || all.Spent > 0
+	attrs := []any{"sessions", all.Sessions, "grants", all.Grants, "assertions", all.Spent, "pages", pages, "took", took}
 	switch {
 	case ctx.Err() != nil:
 		return progress, nil // told to stop: what is left is somebody else's

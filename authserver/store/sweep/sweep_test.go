@@ -56,7 +56,7 @@ func (d *dusty) Sweep(ctx context.Context, page int) (store.Swept, error) {
 	defer d.mu.Unlock()
 	n := min(page, d.grants)
 	d.grants -= n
-	return store.Swept{Grants: n, More: d.grants > 0}, err
+	return store.Swept{Grants: n, Spent: 2 * n, More: d.grants > 0}, err
 }
 
 func (d *dusty) asked() []time.Duration {
@@ -106,11 +106,12 @@ func TestRunner_PageAfterPage(t *testing.T) {
 		if got := fmt.Sprint(d.asked()); got != want {
 			t.Errorf("pages were asked for at %s, want %s", got, want)
 		}
-		if n := strings.Count(log.String(), "Swept what is over"); n != 1 || !strings.Contains(log.String(), "grants=35 pages=4") {
+		if n := strings.Count(log.String(), "Swept what is over"); n != 1 || !strings.Contains(log.String(), "grants=35 assertions=70 pages=4") {
 			t.Errorf("the log says %s", log)
 		}
 		wantMetrics(t, metrics, map[string]float64{
 			"clientele_store_swept_total grants": 35, "clientele_store_swept_total sessions": 0,
+			"clientele_store_swept_total assertions":        70,
 			"clientele_store_sweep_duration_seconds ":       1,
 			"clientele_store_last_sweep_timestamp_seconds ": float64(time.Now().Unix()) - 30 + 1.3,
 		})
