@@ -154,3 +154,7 @@ test-e2e: ## Install and try it on the cluster of KUBECONFIG, or on a kind clust
 .PHONY: test-browser
 test-browser: ## Sign in with headless Chromium, with and without JavaScript.
 	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go test -tags=browser -count=1 -v ./test/browser/...
+
+.PHONY: test-stock
+test-stock: ## Have clients that others wrote sign in: from npm, Apache, Python, kubectl.
+	@$(ASSETS) && set -x && KUBEBUILDER_ASSETS=$$assets go test -tags=stock -count=1 -v -timeout=5m ./test/stock/...

@@ -308,7 +308,7 @@ func goList(t *testing.T) map[string][]string {
 func openAll(t *testing.T, root string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		generated := d.Name() == "bin" || strings.HasPrefix(d.Name(), ".") && path != root
+		generated := d.Name() == "bin" || d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") && path != root
 		if d.IsDir() && generated {
 			return fs.SkipDir
 		}

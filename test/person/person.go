@@ -132,6 +132,7 @@ func (b *Browser) SignIn(ctx context.Context, to, username, password string) (*P
 }
 
 func (b *Browser) do(req *http.Request) (*Page, error) {
+	req.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8") // some apps show nobody else a login
 	resp, err := b.http.Do(req)
 	if err != nil {
 		return nil, err
