@@ -46,6 +46,10 @@ type Lifetimes struct {
 	Session                time.Duration `json:"session"`
 }
 
+// MinKeyRotationInterval is what the schema of AuthorizationServer allows as well. With
+// it, keys are published for longer before they sign than copies of the JWK set live.
+const MinKeyRotationInterval = 24 * time.Hour
+
 // Signing says which algorithms sign and how often keys change.
 type Signing struct {
 	IDTokenAlg          string        `json:"idTokenAlg"`
@@ -131,8 +135,8 @@ func (s Server) Validate() error {
 			refuse("signing.%s is not supported", a[0])
 		}
 	}
-	if s.Signing.KeyRotationInterval < time.Hour {
-		refuse("signing.keyRotationInterval is shorter than an hour")
+	if s.Signing.KeyRotationInterval < MinKeyRotationInterval {
+		refuse("signing.keyRotationInterval is shorter than %v", MinKeyRotationInterval)
 	}
 	if len(s.IdentityProviders) == 0 {
 		refuse("identityProviders is empty")

@@ -52,7 +52,7 @@ func TestServer_Validate(t *testing.T) {
 		{"negative grace", func(s *Server) { s.Lifetimes.RefreshTokenRetryGrace = -1 }, "refreshTokenRetryGrace"},
 		{"alg none", func(s *Server) { s.Signing.IDTokenAlg = "none" }, "signing.idTokenAlg"},
 		{"HS256", func(s *Server) { s.Signing.AccessTokenAlg = "HS256" }, "signing.accessTokenAlg"},
-		{"rotation without rest", func(s *Server) { s.Signing.KeyRotationInterval = time.Minute }, "keyRotationInterval"},
+		{"rotation without rest", func(s *Server) { s.Signing.KeyRotationInterval = MinKeyRotationInterval - 1 }, "keyRotationInterval"},
 		{"no identity provider", func(s *Server) { s.IdentityProviders = nil }, "identityProviders is empty"},
 		{"a nameless one", func(s *Server) { s.IdentityProviders[0].Name = "" }, "identityProviders[0]"},
 	} {
