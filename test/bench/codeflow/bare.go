@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 )
 
 // Exchange is a request that the server has answered, and its answer: what a bare
@@ -31,6 +30,8 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Needs are what it does before.
+	Needs Needs
 }
 
 // recorder keeps the exchanges that pass through it.
@@ -77,10 +78,14 @@ func (s *Server) Record(do func() error) ([]Exchange, error) {
 }
 
 // Bare returns a function that has exchanges of the same sizes with a bare server in
-// the server's process, one after the other.
-func (s *Server) Bare(all []Exchange) (func() error, error) {
+// the server's process, one after the other. In the last of them that does what needs
+// say, and nothing else.
+func (s *Server) Bare(all []Exchange, needs Needs) (func() error, error) {
 	targets := make([]string, len(all))
 	for i, e := range all {
+		if i == len(all)-1 {
+			e.Needs = needs
+		}
 		body, err := json.Marshal(e.Answer)
 		if err != nil {
 			return nil, err
@@ -93,7 +98,11 @@ func (s *Server) Bare(all []Exchange) (func() error, error) {
 	}
 	return func() error {
 		for i, e := range all {
-			if _, err := s.exchange(e.method, targets[i], e.header, e.body); err != nil {
+			a, err := s.exchange(e.method, targets[i], e.header, e.body)
+			if err == nil && a.Status != e.Status {
+				err = fmt.Errorf("a bare exchange ends with %d", a.Status)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -133,6 +142,7 @@ func (s *Server) ask(method, to string, header http.Header, body []byte) ([]byte
 type bare struct {
 	mu      sync.RWMutex
 	answers []Answer
+	worker  *worker
 }
 
 func (b *bare) learn(w http.ResponseWriter, r *http.Request) {
@@ -150,37 +160,19 @@ func (b *bare) learn(w http.ResponseWriter, r *http.Request) {
 func (b *bare) answer(w http.ResponseWriter, r *http.Request) {
 	at, err := strconv.Atoi(r.PathValue("at"))
 	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if err != nil || at < 0 || at >= len(b.answers) {
+	known := b.answers
+	b.mu.RUnlock()
+	if err != nil || at < 0 || at >= len(known) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	_, _ = io.Copy(io.Discard, r.Body)
-	a := b.answers[at]
+	a := known[at]
+	if err := b.worker.do(a.Needs); err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
 	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(a.Body)
-}
-
-// Needs are what an operation cannot do without, beside its exchanges.
-type Needs struct {
-	// Signs and Verifies are the algorithms of its signatures.
-	Signs, Verifies []string
-	// Hashes counts its SHA-256 of short texts.
-	Hashes int
-}
-
-// Work has the server do, again and again for that long, what needs say, and returns the CPU that
-// each time took.
-func (s *Server) Work(n Needs, long time.Duration) (time.Duration, error) {
-	body, err := json.Marshal(n)
-	if err != nil {
-		return 0, err
-	}
-	got, err := s.ask(http.MethodPost, s.Control+"/work?long="+long.String(), nil, body)
-	if err != nil {
-		return 0, err
-	}
-	ns, err := strconv.ParseInt(string(got), 10, 64)
-	return time.Duration(ns), err
 }

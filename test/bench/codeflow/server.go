@@ -105,7 +105,11 @@ func serve(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	for l, h := range map[net.Listener]http.Handler{public: handler, control: controls(kept)} {
+	w, err := newWorker()
+	if err != nil {
+		return err
+	}
+	for l, h := range map[net.Listener]http.Handler{public: handler, control: controls(kept, w)} {
 		server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 		go func() { _ = server.Serve(l) }()
 	}
@@ -117,15 +121,14 @@ func serve(spec Spec) error {
 }
 
 // controls are what a program asks the server's process, beside its work.
-func controls(kept store.Store) http.Handler {
+func controls(kept store.Store, w *worker) http.Handler {
 	mux := http.NewServeMux()
 	s := &sweeping{store: kept}
 	mux.HandleFunc("GET /sweep", s.begin)
 	mux.HandleFunc("GET /swept", s.tell)
-	b := &bare{}
+	b := &bare{worker: w}
 	mux.HandleFunc("POST /learn", b.learn)
 	mux.HandleFunc("/bare/{at}", b.answer)
-	mux.HandleFunc("POST /work", work)
 	mux.HandleFunc("GET /cpu", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Has("gc") {
 			runtime.GC() // nobody pays for what others have left

@@ -11,15 +11,18 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"net/http"
-	"sync"
-	"time"
 
 	"github.com/clientele-dev/clientele/authserver/keys"
 )
+
+// Needs are what an operation cannot do without, beside its exchanges.
+type Needs struct {
+	// Signs and Verifies are the algorithms of its signatures.
+	Signs, Verifies []string
+	// Hashes counts its SHA-256 of short texts.
+	Hashes int
+}
 
 // worker does what Needs say.
 type worker struct {
@@ -29,7 +32,7 @@ type worker struct {
 	signed  []byte // by es256
 }
 
-var newWorker = sync.OnceValues(func() (*worker, error) {
+func newWorker() (*worker, error) {
 	w := &worker{message: bytes.Repeat([]byte("x"), 600)}
 	var err1, err2, err3 error
 	w.es256, err1 = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -39,7 +42,7 @@ var newWorker = sync.OnceValues(func() (*worker, error) {
 		w.signed, err3 = ecdsa.SignASN1(rand.Reader, w.es256, sum[:])
 	}
 	return w, errors.Join(err1, err2, err3)
-})
+}
 
 func (w *worker) do(n Needs) error {
 	for _, alg := range n.Signs {
@@ -64,29 +67,4 @@ func (w *worker) do(n Needs) error {
 		}
 	}
 	return nil
-}
-
-// work tells the CPU that each time took.
-func work(rw http.ResponseWriter, r *http.Request) {
-	var n Needs
-	long, err := time.ParseDuration(r.FormValue("long"))
-	if err == nil {
-		err = json.NewDecoder(r.Body).Decode(&n)
-	}
-	w, werr := newWorker()
-	if err := errors.Join(err, werr); err != nil {
-		http.Error(rw, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	times, before := 0, Used()
-	for used := before; used < before+long; used = Used() {
-		for range 16 {
-			if err := w.do(n); err != nil {
-				http.Error(rw, err.Error(), http.StatusInternalServerError)
-				return
-			}
-			times++
-		}
-	}
-	_, _ = fmt.Fprint(rw, int64(Used()-before)/int64(times))
 }

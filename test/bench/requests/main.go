@@ -5,9 +5,9 @@
 // store: whole code flows, refreshes, introspections, /userinfo, keys and discovery,
 // per second and in CPU each. Beside each of these it measures, in the same process of
 // the server and turn by turn, so that whatever else this machine does hits both, what
-// one cannot do without: the signatures, the hashes, and bare HTTP exchanges of the
-// same sizes. The ratio of the two is the result, and the medians over the rounds are
-// told. Then it says where the CPU of a code flow goes.
+// one cannot do without: bare HTTP exchanges of the same sizes that make the same
+// signatures and hashes, and do nothing else. The ratio of the two is the result, and
+// the medians over the rounds are told. Then it says where the CPU of a code flow goes.
 package main
 
 import (

@@ -19,7 +19,7 @@ type operation struct {
 	name   string
 	server *codeflow.Server
 	do     func(worker int) error
-	// bare are exchanges of the same sizes, and needs is everything else.
+	// bare are exchanges of the same sizes, with what needs say.
 	bare  func() error
 	needs codeflow.Needs
 	// goal is what the ratio may be, or 0.
@@ -69,7 +69,7 @@ func operations(server *codeflow.Server, alg string, workers int) ([]*operation,
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", op.name, err)
 		}
-		if op.bare, err = server.Bare(exchanges); err != nil {
+		if op.bare, err = server.Bare(exchanges, op.needs); err != nil {
 			return nil, err
 		}
 	}

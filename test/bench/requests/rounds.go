@@ -29,19 +29,10 @@ func (t turn) rate() float64 { return float64(len(t.took)) / t.elapsed.Seconds()
 // each is the CPU that each took.
 func (t turn) each() time.Duration { return t.cpu / time.Duration(len(t.took)) }
 
-// round has the turns of one round, and what the rest of the needs took in it.
-type round struct {
-	real, bare turn
-	rest       time.Duration
-}
+// round has the turns of one round: the real thing, and what it needs.
+type round struct{ real, bare turn }
 
-func (r round) needed() time.Duration { return r.bare.each() + r.rest }
-
-func (r round) ratio() float64 { return float64(r.real.each()) / float64(r.needed()) }
-
-// restShare is the part of a turn's length for which signatures and hashes are
-// measured: they vary less.
-const restShare = 5
+func (r round) ratio() float64 { return float64(r.real.each()) / float64(r.bare.each()) }
 
 // round measures the operation and what it needs. What comes first in one round comes
 // last in the next.
@@ -51,12 +42,6 @@ func (op *operation) round(ctx context.Context, o options, number int) error {
 		func() (err error) { r.real, err = take(ctx, o, op.server, op.do); return err },
 		func() (err error) {
 			r.bare, err = take(ctx, o, op.server, func(int) error { return op.bare() })
-			return err
-		},
-		func() (err error) {
-			if len(op.needs.Signs)+len(op.needs.Verifies)+op.needs.Hashes > 0 {
-				r.rest, err = op.server.Work(op.needs, o.turn/restShare)
-			}
 			return err
 		},
 	}
@@ -109,13 +94,13 @@ func take(ctx context.Context, o options, server *codeflow.Server, do func(worke
 // table tells what came of operations.
 func table(out io.Writer, all []*operation) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(w, "\t/s\tp99 ms\tCPU µs\tneeds µs\tof that HTTP\tCPU / needs\t")
+	_, _ = fmt.Fprintln(w, "\t/s\tp99 ms\tCPU µs\tneeds µs\tCPU / needs\t")
 	for _, op := range all {
 		ratio := median(op.rounds, round.ratio)
-		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.1f\t%s\t%s\t%s\t%.2f\t  %s\n", op.name,
+		_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.1f\t%s\t%s\t%.2f\t  %s\n", op.name,
 			median(op.rounds, func(r round) float64 { return r.real.rate() }),
 			float64(within(op.rounds, 0.99))/float64(time.Millisecond),
-			op.micros(func(r round) time.Duration { return r.real.each() }), op.micros(round.needed),
+			op.micros(func(r round) time.Duration { return r.real.each() }),
 			op.micros(func(r round) time.Duration { return r.bare.each() }), ratio, op.judge(ratio))
 	}
 	_ = w.Flush()
