@@ -8,9 +8,7 @@
 package seal
 
 import (
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -48,58 +46,48 @@ var ErrTooLarge = errors.New("value is too large to be sealed")
 const MaxSize = 16 << 10
 
 const (
-	// version 1 was of another cipher; nothing of it opens any more.
+	// version 1 derived its keys otherwise; nothing of it opens any more.
 	version = 2
-	// named is the version byte and the key's id. The nonce follows.
-	named  = 1 + keyIDSize
-	header = named + xaesNonceSize
+	// named is the version byte, the key's id and the salt. The nonce follows.
+	named  = salted + saltSize
+	salted = 1 + keyIDSize
+	header = named + nonceSize
 
 	keyIDSize = 12
+	nonceSize = 12
 	tagSize   = 16
 )
 
-// Box seals and opens for one issuer. It is immutable.
+// Box seals and opens for one issuer. It may be used concurrently.
 type Box struct {
 	issuer string
 	// keys are in the order of keys.Set.Of.
 	keys []keys.Key
-	// ciphers are by the key's id.
-	ciphers map[string]map[Kind]*xaes
+	// subkeys are by the key's id.
+	subkeys map[string]map[Kind]*subkeys
 	random  io.Reader
 }
 
-// NewBox returns a Box over the sealing keys of set. random is for nonces; nil
-// means crypto/rand.
+// NewBox returns a Box over the sealing keys of set. random is for salts and nonces;
+// nil means crypto/rand.
 func NewBox(issuer string, set keys.Set, random io.Reader) (*Box, error) {
 	if random == nil {
 		random = rand.Reader
 	}
-	b := &Box{issuer: issuer, keys: set.Of(keys.Seal), ciphers: map[string]map[Kind]*xaes{}, random: random}
+	b := &Box{issuer: issuer, keys: set.Of(keys.Seal), subkeys: map[string]map[Kind]*subkeys{}, random: random}
 	for _, k := range b.keys {
 		if len(k.Secret) != 32 || len(k.ID) != keyIDSize {
 			return nil, fmt.Errorf("%v is malformed", k)
 		}
-		b.ciphers[k.ID] = map[Kind]*xaes{}
+		b.subkeys[k.ID] = map[Kind]*subkeys{}
 		for _, kind := range kinds {
-			var err error
-			if b.ciphers[k.ID][kind], err = newCipher(k.Secret, kind, issuer); err != nil {
-				return nil, fmt.Errorf("derive %s key of %v: %w", kind, k, err)
-			}
+			b.subkeys[k.ID][kind] = newSubkeys(k.Secret, kind, issuer, random)
 		}
 	}
 	if len(b.keys) == 0 {
 		return nil, errors.New("no sealing key")
 	}
 	return b, nil
-}
-
-// newCipher is for all values of a kind and issuer under a key.
-func newCipher(secret []byte, kind Kind, issuer string) (*xaes, error) {
-	key, err := hkdf.Key(sha256.New, secret, nil, "clientele seal v2\x00"+string(kind)+"\x00"+issuer, xaesKeySize)
-	if err != nil {
-		return nil, err
-	}
-	return newXAES(key)
 }
 
 // String keeps the keys out of every message.
@@ -117,24 +105,25 @@ func (b *Box) Seal(kind Kind, v any, now time.Time) (string, error) {
 		return "", fmt.Errorf("seal %s: %w", kind, err)
 	}
 	key, _ := keys.InUse(b.keys, now) // there is one
-	x, ok := b.ciphers[key.ID][kind]
+	under, ok := b.subkeys[key.ID][kind]
 	if !ok {
 		return "", fmt.Errorf("seal %s: there is no such kind", kind)
 	}
 	if base64.RawURLEncoding.EncodedLen(header+len(plain)+tagSize) > MaxSize {
 		return "", ErrTooLarge
 	}
-	out := make([]byte, header, header+len(plain)+tagSize)
-	out[0] = version
-	copy(out[1:], key.ID)
-	if _, err := io.ReadFull(b.random, out[named:]); err != nil {
-		return "", fmt.Errorf("seal %s: %w", kind, err)
-	}
-	aead, nonce, err := x.message(out[named:])
+	salt, aead, err := under.next()
 	if err != nil {
 		return "", fmt.Errorf("seal %s: %w", kind, err)
 	}
-	return base64.RawURLEncoding.EncodeToString(aead.Seal(out, nonce, plain, out[:named])), nil
+	out := make([]byte, header, header+len(plain)+tagSize)
+	out[0] = version
+	copy(out[1:], key.ID)
+	copy(out[salted:], salt[:])
+	if _, err := io.ReadFull(b.random, out[named:]); err != nil {
+		return "", fmt.Errorf("seal %s: %w", kind, err)
+	}
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(out, out[named:], plain, out[:named])), nil
 }
 
 // Open undoes Seal into v. Any text that Seal did not return for this kind and
@@ -148,17 +137,13 @@ func (b *Box) Open(kind Kind, sealed string, v any) error {
 	if err != nil || len(raw) < header || raw[0] != version {
 		return ErrInvalid
 	}
-	x, ok := b.ciphers[string(raw[1:named])][kind]
+	under, ok := b.subkeys[string(raw[1:salted])][kind]
 	if !ok {
 		return ErrInvalid
 	}
-	aead, nonce, err := x.message(raw[named:header])
+	plain, err := under.open(salt(raw[salted:named]), raw[named:header], raw[header:], raw[:named])
 	if err != nil {
-		return fmt.Errorf("open %s: %w", kind, err)
-	}
-	plain, err := aead.Open(raw[header:header], nonce, raw[header:], raw[:named])
-	if err != nil {
-		return ErrInvalid
+		return err
 	}
 	if err := json.Unmarshal(plain, v); err != nil {
 		return ErrInvalid
