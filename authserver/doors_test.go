@@ -153,7 +153,7 @@ func wantClosed(t *testing.T, doors map[string]door, things possessions) {
 func wantOpen(t *testing.T, doors map[string]door, things possessions) {
 	t.Helper()
 	for _, name := range inOrder(doors) {
-		for _, what := range strings.Split(doors[name].opens, ", ") {
+		for what := range strings.SplitSeq(doors[name].opens, ", ") {
 			if what == "refresh token" && name == "/revoke" || what == "" {
 				continue // that of the same grant is revoked already
 			}
@@ -173,7 +173,7 @@ func TestConfusion(t *testing.T) {
 	doors := w.doors(mainIssuer, b)
 	for name, d := range doors {
 		others := maps.Clone(things)
-		for _, what := range strings.Split(d.opens, ", ") {
+		for what := range strings.SplitSeq(d.opens, ", ") {
 			delete(others, what)
 		}
 		wantClosed(t, map[string]door{name: d}, others)

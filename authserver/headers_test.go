@@ -61,10 +61,10 @@ func TestHeaders_NothingIsKept(t *testing.T) {
 		for method := range all {
 			a := w.call(w.request(method, mainIssuer+path, ""))
 			want := "no-store"
-			switch {
-			case path == pathOpenID || path == pathMetadata:
+			switch path {
+			case pathOpenID, pathMetadata:
 				want = metadataAge
-			case path == registration.PathJWKS:
+			case registration.PathJWKS:
 				want = jwksAge
 			}
 			if got := a.header.Get("Cache-Control"); got != want {

@@ -4,6 +4,7 @@
 package authserver
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -124,9 +125,7 @@ func TestForms_OfOtherSites(t *testing.T) {
 			if action != mainIssuer+path {
 				t.Fatalf("the form goes to %s", action)
 			}
-			for name, v := range c.fill {
-				form[name] = v
-			}
+			maps.Copy(form, c.fill)
 			writes := w.store.writes.Load()
 			for _, from := range []map[string]string{
 				{"Sec-Fetch-Site": "cross-site"},
