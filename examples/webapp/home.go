@@ -106,12 +106,15 @@ var meanings = map[string]string{
 	"auth_time":          "when the person proved who they are",
 	"nonce":              "ties it to this sign-in",
 	"at_hash":            "ties the access token to it",
+	"acr":                "how the person proved it, as a class",
+	"amr":                "how the person proved it, by its means",
+	"sid":                "the person's session, as this app knows it",
 }
 
 // order is that of the claims table. Claims that it does not have come last.
 var order = []string{
 	"sub", "name", "preferred_username", "email", "email_verified", "groups",
-	"iss", "aud", "auth_time", "iat", "exp", "nonce", "at_hash",
+	"iss", "aud", "auth_time", "acr", "amr", "iat", "exp", "nonce", "at_hash", "sid",
 }
 
 // person takes an ID token apart. It was verified when it was received.
