@@ -179,6 +179,30 @@ func TestIssuers_Clients(t *testing.T) {
 	}
 }
 
+// TestIssuers_Users: each asks its own identity provider, at sign-in and ever after: two
+// people of one name and id are two people.
+func TestIssuers_Users(t *testing.T) {
+	w := newWorld(t)
+	other := newUsers(t)
+	other.set(userList(t, "bob"), nil)
+	i, err := registry.NewIssuer(serverRecord("other", hostIssuer, nil), other, keysOf(t, "other"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.registry.SetIssuer(i)
+	w.registry.SetClient(clientOf(t, clientRecord("wiki", func(r *registration.Client) { r.AuthorizationServer = "other" })))
+	b := w.newBrowser()
+	b.get(authorizeURL(hostIssuer, validRequest())).is("login").loginAs("alice", alicePass).is("page Forbidden")
+	other.set(userList(t, "alice"), nil)
+	b.collect(w, hostIssuer)
+	b.collect(w, mainIssuer)
+	// Taken away at one, she is what she was at the other.
+	other.set(userList(t, "bob"), nil)
+	silent := with(validRequest(), "prompt", "none")
+	b.get(authorizeURL(hostIssuer, silent)).is("redirect login_required")
+	b.get(authorizeURL(mainIssuer, silent)).is("code")
+}
+
 // TestIssuers_Cookies: a browser keeps a session of each, under a name of each, and
 // sends a host only those of its issuers.
 func TestIssuers_Cookies(t *testing.T) {
