@@ -100,9 +100,9 @@ func (w *world) wantRefused(p page) {
 	}
 }
 
-// TestForms_OfOtherSites: every form of ours, sent by a page of another site, by a page
-// of a site beside ours, by an old browser that tells of neither, without what our page
-// put in it, or from another browser, does nothing.
+// TestForms_OfOtherSites: every form of ours, sent by a page of another site or of one
+// beside ours, as new browsers tell it and as old ones do, or without what our page put
+// in it, or from another browser, does nothing.
 func TestForms_OfOtherSites(t *testing.T) {
 	w := outWorld(t)
 	b := w.newBrowser()
