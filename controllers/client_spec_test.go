@@ -98,6 +98,11 @@ func TestDesiredClient(t *testing.T) {
 			func(c *registration.Client) { c.TokenEndpointAuthMethod = "client_secret_post" }},
 		{"Public", func(s *v1alpha1.OAuthClientSpec) { s.Type = v1alpha1.ClientTypePublic },
 			func(c *registration.Client) { c.Public, c.TokenEndpointAuthMethod = true, "none" }},
+		{"APIs of others", forAPIs("api://shop.orders", "https://api.example.com/"),
+			func(c *registration.Client) { c.Audiences = []string{"api://shop.orders", "https://api.example.com/"} }},
+		{"public subjects", func(s *v1alpha1.OAuthClientSpec) { s.SubjectType = v1alpha1.SubjectPublic }, func(*registration.Client) {}},
+		{"pairwise subjects", func(s *v1alpha1.OAuthClientSpec) { s.SubjectType = v1alpha1.SubjectPairwise },
+			func(c *registration.Client) { c.Pairwise = true }},
 		{"keys of its own", func(s *v1alpha1.OAuthClientSpec) {
 			s.TokenEndpointAuthMethod = v1alpha1.AuthMethodPrivateKeyJWT
 			s.JWKS = &v1alpha1.JWKS{Keys: []v1alpha1.JWK{{Kty: "OKP", Crv: "Ed25519", X: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}}
@@ -132,6 +137,10 @@ func TestDesiredClient(t *testing.T) {
 			s.TokenEndpointAuthMethod = v1alpha1.AuthMethodPrivateKeyJWT
 			s.JWKS = &v1alpha1.JWKS{Keys: []v1alpha1.JWK{{Kty: "OKP", Crv: "Ed25519", X: "AQ"}}}
 		}, "InvalidSpec", "jwks: keys[0]: x is not 32 bytes long"},
+		{"pairwise for two hosts", func(s *v1alpha1.OAuthClientSpec) {
+			s.SubjectType, s.RedirectURIs = v1alpha1.SubjectPairwise, append(s.RedirectURIs, "https://shop.example.com/cb")
+		}, "InvalidSpec", "subjectType pairwise needs redirectURIs that are all https and of one host"},
+		{"an audience that is no URI", forAPIs("shop.orders"), "InvalidSpec", "audiences[0]: is not an absolute URI without a fragment"},
 		{"two mistakes", func(s *v1alpha1.OAuthClientSpec) { s.RedirectURIs, s.PKCE, s.Type = nil, "Optional", "Public" }, "InvalidSpec", "redirectURIs is empty; pkceRequired is false"},
 	} {
 		_, problem := desiredClient(oc(c.change), issuer)

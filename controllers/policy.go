@@ -45,6 +45,7 @@ func evaluate(server *v1alpha1.AuthorizationServer, namespace metav1.Object, spe
 		t.checkRedirects("spec.postLogoutRedirectURIs", spec.PostLogoutRedirectURIs),
 		firstOutside(t, wish{"spec.scopes", "scope", "scopes"}, spec.Scopes, t.rule.Scopes),
 		firstOutside(t, wish{"spec.grantTypes", "grant type", "grantTypes"}, spec.GrantTypes, t.rule.GrantTypes),
+		t.checkAudiences(spec.Audiences),
 		t.checkConsent(spec),
 		t.checkLifetimes(spec.Lifetimes),
 	), nil
@@ -139,6 +140,18 @@ func (t terms) checkRedirects(field string, uris []v1alpha1.RedirectURI) string 
 		host, https := registration.RedirectHost(string(uri))
 		if https && !slices.ContainsFunc(t.rule.RedirectHosts, func(p v1alpha1.HostPattern) bool { return registration.MatchesHost(string(p), host) }) {
 			return t.refuse(wish{item(field, i), "host", "redirectHosts"}, host, texts(t.rule.RedirectHosts))
+		}
+	}
+	return ""
+}
+
+func (t terms) checkAudiences(asked []v1alpha1.Audience) string {
+	if len(t.rule.Audiences) == 0 {
+		return ""
+	}
+	for i, a := range asked {
+		if !slices.ContainsFunc(t.rule.Audiences, func(p v1alpha1.AudiencePattern) bool { return registration.MatchesAudience(string(p), string(a)) }) {
+			return t.refuse(wish{item("spec.audiences", i), "audience", "audiences"}, string(a), texts(t.rule.Audiences))
 		}
 	}
 	return ""

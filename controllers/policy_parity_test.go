@@ -160,6 +160,10 @@ func lives(l v1alpha1.ClientLifetimes) func(*v1alpha1.OAuthClientSpec) {
 	return func(s *v1alpha1.OAuthClientSpec) { s.Lifetimes = &l }
 }
 
+func forAPIs(all ...v1alpha1.Audience) func(*v1alpha1.OAuthClientSpec) {
+	return func(s *v1alpha1.OAuthClientSpec) { s.Audiences = all }
+}
+
 func consents(mode v1alpha1.ConsentMode) func(*v1alpha1.OAuthClientSpec) {
 	return func(s *v1alpha1.OAuthClientSpec) { s.Consent = mode }
 }
@@ -254,6 +258,20 @@ var refusals = []refusal{
 	{"the grant types by default", "narrow", "plain", changes{asks("email")},
 		"spec.grantTypes[1]: the grant type refresh_token is not among those that rule narrow of AuthorizationServer narrow allows: authorization_code. Use one of them, or have the platform team add this one to grantTypes of that rule."},
 	{"a grant type that is allowed", "narrow", "plain", changes{asks("email"), func(s *v1alpha1.OAuthClientSpec) { s.GrantTypes = []v1alpha1.GrantType{"authorization_code"} }, consents(v1alpha1.ConsentAlways)}, ""},
+	{"no audiences", "apis", "plain", nil, ""},
+	{"an audience that is allowed", "apis", "plain", changes{forAPIs("api://shop.orders", "https://api.example.com/stock", "urn:example:stock")}, ""},
+	{"an audience that is not", "apis", "plain", changes{forAPIs("api://shop.orders", "https://evil.example/")},
+		"spec.audiences[1]: the audience https://evil.example/ is not among those that rule apis of AuthorizationServer apis allows: api://shop.*, https://api.example.com/stock, urn:example:*, api://a, api://b and 1 more. Use one of them, or have the platform team add this one to audiences of that rule."},
+	{"the second of two audiences alike", "apis", "plain", changes{forAPIs("api://shop.orders", "api://x", "api://y")}, "spec.audiences[1]: the audience api://x is"},
+	{"an audience that begins alike", "apis", "plain", changes{forAPIs("api://shop2.orders")}, "spec.audiences[0]: the audience api://shop2.orders is"},
+	{"an audience that is the beginning", "apis", "plain", changes{forAPIs("api://shop.")}, "spec.audiences[0]: the audience api://shop. is"},
+	{"an audience that has the beginning elsewhere", "apis", "plain", changes{forAPIs("https://evil.example/api://shop.orders")}, "spec.audiences[0]: the audience https://evil.example/api://shop.orders is"},
+	{"an audience below one without a *", "apis", "plain", changes{forAPIs("https://api.example.com/stock/1")}, "spec.audiences[0]: the audience https://api.example.com/stock/1 is"},
+	{"an audience in another case", "apis", "plain", changes{forAPIs("API://shop.orders")}, "spec.audiences[0]: the audience API://shop.orders is"},
+	{"an audience that is a pattern", "apis", "plain", changes{forAPIs("api://*")}, "spec.audiences[0]: the audience api://* is"},
+	{"audiences, where a rule says nothing", "order", "team-b", changes{asks("profile"), forAPIs("https://any.example/")}, ""},
+	{"audiences, without a policy", "open", "plain", changes{forAPIs("https://any.example/")}, ""},
+	{"scopes come before audiences", "order", "team-a", changes{asks("profile"), forAPIs("https://any.example/")}, "spec.scopes[0]:"},
 	{"consent by default", "narrow", "plain", changes{asks("email"), func(s *v1alpha1.OAuthClientSpec) { s.GrantTypes = []v1alpha1.GrantType{"authorization_code"} }},
 		"spec.consent: the mode Once is not among those that rule narrow of AuthorizationServer narrow allows: Always. Use one of them, or have the platform team add this one to consentModes of that rule."},
 	{"Never, where a rule says nothing", "strict", "plain", changes{isPublic, consents(v1alpha1.ConsentNever)},
@@ -311,6 +329,9 @@ func (g *gate) furnish() {
 		Scopes: []v1alpha1.Scope{"openid", "s1", "s2", "s3", "s4", "s5"},
 	})
 	g.server("narrow", v1alpha1.PolicyRule{Name: "narrow", Scopes: []v1alpha1.Scope{"email"}, GrantTypes: []v1alpha1.GrantType{"authorization_code"}, ConsentModes: always})
+	g.server("apis", v1alpha1.PolicyRule{Name: "apis", Audiences: []v1alpha1.AudiencePattern{
+		"api://shop.*", "https://api.example.com/stock", "urn:example:*", "api://a", "api://b", "api://c",
+	}})
 	g.server("lifetimes", v1alpha1.PolicyRule{Name: "some", MaxLifetimes: &v1alpha1.ClientLifetimes{AccessToken: hours(1), RefreshToken: hours(24)}})
 	g.server("selectors",
 		v1alpha1.PolicyRule{Name: "in", NamespaceSelector: selecting(nil, expression("tier", "In", "gold", "silver")), ConsentModes: always},

@@ -116,6 +116,7 @@ func policed(c registration.Client) *v1alpha1.OAuthClientSpec {
 		PostLogoutRedirectURIs: words[v1alpha1.RedirectURI](c.PostLogoutRedirectURIs),
 		Scopes:                 words[v1alpha1.Scope](c.Scopes),
 		GrantTypes:             words[v1alpha1.GrantType](c.GrantTypes),
+		Audiences:              words[v1alpha1.Audience](c.Audiences),
 		Consent:                v1alpha1.ConsentMode(c.Consent),
 		Lifetimes: &v1alpha1.ClientLifetimes{
 			AccessToken: &metav1.Duration{Duration: c.Lifetimes.AccessToken}, IDToken: &metav1.Duration{Duration: c.Lifetimes.IDToken},

@@ -49,7 +49,7 @@ func TestTermsFor_LeavesTheRuleAlone(t *testing.T) {
 func TestPoliced(t *testing.T) {
 	issuer := &registration.Server{Name: "main", Scopes: registration.StandardScopes()}
 	oc := (&world{app: "docs"}).wiki(isPublic, redirects("com.example.app:/cb"), logouts("https://x.example/"), asks("openid", "email"),
-		consents(v1alpha1.ConsentNever), lives(v1alpha1.ClientLifetimes{AccessToken: hours(1), RefreshTokenIdle: hours(2)}))
+		consents(v1alpha1.ConsentNever), forAPIs("api://shop.orders"), lives(v1alpha1.ClientLifetimes{AccessToken: hours(1), RefreshTokenIdle: hours(2)}))
 	oc.UID, oc.Spec.PKCE, oc.Spec.GrantTypes = "uid", v1alpha1.PKCERequired, []v1alpha1.GrantType{"authorization_code"}
 	c, problem := desiredClient(oc, issuer)
 	if problem != nil {
@@ -58,7 +58,7 @@ func TestPoliced(t *testing.T) {
 	for _, rule := range []v1alpha1.PolicyRule{
 		{ClientTypes: []v1alpha1.ClientType{"Confidential"}}, {RedirectSchemes: []v1alpha1.RedirectScheme{"https"}},
 		{RedirectHosts: []v1alpha1.HostPattern{"y.example"}, ConsentModes: []v1alpha1.ConsentMode{"Never"}}, {Scopes: []v1alpha1.Scope{"openid"}}, {GrantTypes: []v1alpha1.GrantType{"refresh_token"}},
-		{}, {ConsentModes: []v1alpha1.ConsentMode{"Never"}}, {NamespaceSelector: selecting(map[string]string{"a": "b"})},
+		{Audiences: []v1alpha1.AudiencePattern{"api://wiki.*"}}, {}, {ConsentModes: []v1alpha1.ConsentMode{"Never"}}, {NamespaceSelector: selecting(map[string]string{"a": "b"})},
 		{ConsentModes: []v1alpha1.ConsentMode{"Never"}, MaxLifetimes: &v1alpha1.ClientLifetimes{AccessToken: hours(1)}},
 		{ConsentModes: []v1alpha1.ConsentMode{"Never"}, MaxLifetimes: &v1alpha1.ClientLifetimes{AccessToken: hours(1), RefreshTokenIdle: hours(2)}},
 	} {

@@ -106,3 +106,37 @@ func TestAudience_APIServerAndRecordAgree(t *testing.T) {
 		{"an audience twice", set("audiences", list("api://a", "api://a")), []string{"spec.audiences[1]: Duplicate value"}},
 	})
 }
+
+func TestAudiencePattern(t *testing.T) {
+	const form = "an audience pattern is an absolute URI such as api://shop.orders, or the beginning of some"
+	for _, c := range []struct{ pattern, want string }{
+		{"api://shop.orders", ""},
+		{"api://shop.*", ""},
+		{"api:*", ""},
+		{"api://*", ""},
+		{"urn:example:*", ""},
+		{"https://api.example.com/stock?x=%20/*", ""},
+		{"https://api.example.com/" + strings.Repeat("x", 232), ""},
+
+		{"", "should be at least 1 chars long"},
+		{"https://api.example.com/" + strings.Repeat("x", 233), "may not be more than 256"},
+		{"*", form},
+		{"shop.*", form},
+		{"api://shop*", form},
+		{"https://api.example.com*", form},
+		{"api://*.orders", form},
+		{"api://shop.**", form},
+		{"api://shop.*.orders", form},
+		{"api:", form},
+		{"https://api.example.com/#*", form},
+		{"https://api.example.com/ *", form},
+		{"api://ä.*", form},
+		{"api://shop.*\n", form},
+	} {
+		t.Run(c.pattern, func(t *testing.T) {
+			u := parse(t, baseServer)
+			specOf(t, u)["policy"] = object{"rules": list(object{"name": "a", "audiences": list(c.pattern)})}
+			expect(t, create(t, u), wants(c.want))
+		})
+	}
+}

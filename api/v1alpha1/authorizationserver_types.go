@@ -94,8 +94,8 @@ type AuthorizationServerSpec struct {
 	Signing Signing `json:"signing,omitempty,omitzero"`
 
 	// policy says which namespaces may register what. Without it, every namespace may
-	// register Confidential and Public clients with any redirect URI and any of this
-	// server's scopes and grant types; no client may skip consent or have longer
+	// register Confidential and Public clients with any redirect URI and audience and any
+	// of this server's scopes and grant types; no client may skip consent or have longer
 	// lifetimes than the server's.
 	// +optional
 	Policy *Policy `json:"policy,omitempty"`
@@ -175,6 +175,15 @@ type PolicyRule struct {
 	// +kubebuilder:validation:MaxItems=2
 	GrantTypes []GrantType `json:"grantTypes,omitempty"`
 
+	// audiences are those that a client may have: a URI such as api://shop.orders, or
+	// api://shop.* for all that begin with api://shop. and have more. A * is at the end
+	// only, behind a dot, a slash or a colon.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Audiences []AudiencePattern `json:"audiences,omitempty"`
+
 	// consentModes are those that a client may have. Without it, Always and Once.
 	// +optional
 	// +listType=set
@@ -201,6 +210,13 @@ type RedirectScheme string
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:XValidation:rule="self.matches('^([*][.])?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$|^[[][0-9A-Fa-f:.]+[]]$')",message="a host pattern is a host such as wiki.example.com, without scheme, port or path, or *.example.com for all hosts below example.com"
 type HostPattern string
+
+// AudiencePattern is an audience, or the beginning of some and a *.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=256
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9+.-]*:([!$-)+-;=?-Z_a-z~]+|([!$-)+-;=?-Z_a-z~]*[./:])?[*])$')",message="an audience pattern is an absolute URI such as api://shop.orders, or the beginning of some, up to a dot, slash or colon, and a *, for example api://shop.*"
+type AudiencePattern string
 
 // ScopeSpec is a scope and the words in which a person is asked for it.
 type ScopeSpec struct {

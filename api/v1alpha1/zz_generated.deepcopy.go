@@ -894,6 +894,11 @@ func (in *PolicyRule) DeepCopyInto(out *PolicyRule) {
 		*out = make([]GrantType, len(*in))
 		copy(*out, *in)
 	}
+	if in.Audiences != nil {
+		in, out := &in.Audiences, &out.Audiences
+		*out = make([]AudiencePattern, len(*in))
+		copy(*out, *in)
+	}
 	if in.ConsentModes != nil {
 		in, out := &in.ConsentModes, &out.ConsentModes
 		*out = make([]ConsentMode, len(*in))
