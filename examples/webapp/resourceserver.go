@@ -30,7 +30,7 @@ func newResourceServer(issuer, audience string, keys oidc.KeySet, now func() tim
 	// tokens and ID tokens have in common. ClientID is what it looks for in aud.
 	return &resourceServer{oidc.NewVerifier(issuer, keys, &oidc.Config{
 		ClientID:             audience,
-		SupportedSigningAlgs: []string{oidc.ES256, oidc.RS256},
+		SupportedSigningAlgs: []string{oidc.ES256, oidc.RS256, oidc.PS256, oidc.EdDSA},
 		Now:                  now,
 	})}
 }

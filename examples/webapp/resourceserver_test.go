@@ -6,6 +6,7 @@ package main
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -29,12 +30,20 @@ const (
 
 var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// pssKey is an RSA key that is for PS256.
+type pssKey struct{ *rsa.PrivateKey }
+
 // mint signs claims as a JWT of that typ.
 func mint(t *testing.T, key crypto.Signer, typ string, claims map[string]any) string {
 	t.Helper()
 	alg := jose.RS256
-	if _, ok := key.(*ecdsa.PrivateKey); ok {
+	switch k := key.(type) {
+	case *ecdsa.PrivateKey:
 		alg = jose.ES256
+	case ed25519.PrivateKey:
+		alg = jose.EdDSA
+	case pssKey:
+		alg, key = jose.PS256, k.PrivateKey
 	}
 	options := (&jose.SignerOptions{}).WithHeader("kid", "k1")
 	if typ != "" {
@@ -88,7 +97,11 @@ func TestResourceServer_Check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	published := &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key.Public(), rsaKey.Public()}}
+	edPublic, edKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key.Public(), rsaKey.Public(), edPublic}}
 	guard := newResourceServer(testIssuer, testAudience, published, func() time.Time { return testNow })
 
 	// Each case changes one thing in a request that is granted.
@@ -104,6 +117,8 @@ func TestResourceServer_Check(t *testing.T) {
 	}{
 		"valid":                    {change: func(*token) {}},
 		"valid, RS256":             {change: func(k *token) { k.key = rsaKey }},
+		"valid, PS256":             {change: func(k *token) { k.key = pssKey{rsaKey} }},
+		"valid, EdDSA":             {change: func(k *token) { k.key = edKey }},
 		"valid, full media type":   {change: func(k *token) { k.typ = "application/at+jwt" }},
 		"valid, other letter case": {change: func(k *token) { k.typ = "AT+JWT" }},
 		"valid, several audiences": {change: func(k *token) { k.claims["aud"] = []string{"api://other", testAudience} }},
