@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,18 +174,6 @@ func TestReplicas_AnyAssignment(t *testing.T) {
 			f.life()
 		})
 	}
-}
-
-// TestReplicas_ParallelRedemptions: of a hundred at three replicas, one wins.
-func TestReplicas_ParallelRedemptions(t *testing.T) {
-	f := newFleet(t, 3)
-	form := redemption(newBrowser(t, f).codeFor(validRequest()))
-	var turn atomic.Int64
-	wins := f.parallel(100, func() answer { return f.replicas[turn.Add(1)%3].token(form) })
-	if len(wins) != 1 {
-		t.Fatalf("%d won", len(wins))
-	}
-	f.next().token(refreshing(wins[0].str("refresh_token"))).refused(400, "invalid_grant")
 }
 
 // TestReplicas_OneGoes: whatever was begun at a replica goes on at the others when it
