@@ -170,7 +170,7 @@ func (s *Server) decide(r *request, v visit, who *visitor) (step, error) {
 		}
 		k = facts{
 			now: r.now, signedIn: true, authTime: who.AuthTime,
-			fresh: who.session == v.flow.Session, other: v.expectsOther(r.issuer, who), covered: covered,
+			fresh: who.signIn != "" && who.signIn == v.flow.SignIn, other: v.expectsOther(r.issuer, who), covered: covered,
 			admitted: v.client.Admits(who.person), native: v.native(), consent: v.client.Consent(),
 		}
 	}

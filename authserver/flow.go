@@ -54,10 +54,10 @@ type flow struct {
 	// Another browser cannot go on with it: an attacker cannot have a victim finish
 	// what the attacker began, or sign in as the attacker.
 	Browser string `json:"b,omitempty"`
-	// Session is the session that a login in this very flow began. It is how prompt
-	// and max_age see that their login has happened: comparing times would not do
-	// between replicas whose clocks differ.
-	Session string `json:"si,omitempty"`
+	// SignIn is the store.Session's of a login in this very flow. It is how prompt and
+	// max_age see that their login has happened: comparing times would not do between
+	// replicas whose clocks differ.
+	SignIn string `json:"si,omitempty"`
 	// Asked is the subject that a consent form was shown to. Only the form holds a
 	// flow with it, never a URL, so it also is the form's secret against forgery.
 	Asked string `json:"as,omitempty"`

@@ -73,7 +73,7 @@ func (s *Server) loginPost(w http.ResponseWriter, r *request) error {
 	}
 	// From here on they are signed in, whatever follows: a page that asks again would
 	// make them do it twice.
-	v.flow.Session = who.session
+	v.flow.SignIn = who.signIn
 	return r.again(v, pathConsent, s.proceedAs(w, r, v, who))
 }
 

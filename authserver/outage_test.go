@@ -98,11 +98,23 @@ var stages = []stage{
 		p := b.begin(with(validRequest(), "prompt", "login")).is("login")
 		return func() outcome { return b.get(p.url.String()).outcome() }
 	}, "200 /login", ""},
-	{"sign in", "EndSession CreateSession Consent", func(w *world) func() outcome {
+	{"sign in", "CreateSession Consent", func(w *world) func() outcome {
+		w.codeFor(validRequest())
+		p := w.newBrowser().begin(validRequest()).is("login")
+		return func() outcome { return p.loginAs("alice", alicePass).outcome() }
+	}, "303 code", ""},
+	{"sign in again", "Session RenewSession Consent", func(w *world) func() outcome {
 		b := w.newBrowser()
 		b.codeFor(validRequest())
 		p := b.begin(with(validRequest(), "prompt", "login")).is("login")
 		return func() outcome { return p.loginAs("alice", alicePass).outcome() }
+	}, "303 code", ""},
+	{"sign in as somebody else", "Session EndSession CreateSession Consent", func(w *world) func() outcome {
+		w.newBrowser().begin(validRequest()).loginAs("bob", bobPass).decide("allow").is("code")
+		b := w.newBrowser()
+		b.codeFor(validRequest())
+		p := b.begin(with(validRequest(), "prompt", "login")).is("login")
+		return func() outcome { return p.loginAs("bob", bobPass).outcome() }
 	}, "303 code", ""},
 	{"see the consent page", "Session Consent", func(w *world) func() outcome {
 		b := w.newBrowser()

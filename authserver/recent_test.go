@@ -98,8 +98,8 @@ func (w *world) sessionOf(b *browser) store.Session {
 	for _, c := range b.client.Jar.Cookies(r.URL) {
 		r.AddCookie(c)
 	}
-	id, _ := r.sessionID()
-	found, err := w.store.Store.Session(w.t.Context(), "main", id)
+	held, _ := r.sessionHeld()
+	found, err := w.store.Store.Session(w.t.Context(), "main", held.ID)
 	if err != nil {
 		w.t.Fatalf("session of the browser: %v", err)
 	}

@@ -74,6 +74,8 @@ type Server struct {
 	registry *registry.Registry
 	store    store.Store
 	sessions *recent[sessionKey, store.Session]
+	// void are sign-ins of which the store has said that they are not the session's.
+	void     *recent[signInKey, struct{}]
 	consents *recent[consentKey, store.Consent]
 	log      *slog.Logger
 	metrics  *metrics
@@ -119,6 +121,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		registry: c.Registry, store: c.Store,
 		sessions: newRecent[sessionKey, store.Session](c.SessionCache, rememberedMost),
+		void:     newRecent[signInKey, struct{}](c.SessionCache, rememberedMost),
 		consents: newRecent[consentKey, store.Consent](c.SessionCache, rememberedMost),
 		log:      c.Log, metrics: m, now: c.Now, newID: c.NewID,
 		pages: newRoom(c.MaxRequests, m, "pages"), clients: newRoom(c.MaxRequests, m, "clients"),

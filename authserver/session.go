@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/identity"
@@ -16,7 +15,8 @@ import (
 	"github.com/clientele-dev/clientele/authserver/store"
 )
 
-// login says who signed in, and when. Codes and refresh tokens carry it.
+// login says who signed in, when, and in which session. Codes and refresh tokens carry
+// it.
 type login struct {
 	Subject  string `json:"sub"`
 	Provider string `json:"idp"`
@@ -29,19 +29,23 @@ type login struct {
 type visitor struct {
 	login
 	person identity.Person
-	// session is the session's id.
-	session string
+	// signIn is the name of the last time that they signed in, in this session. It is
+	// empty in a session that an older version began.
+	signIn string
 }
 
-// sessionKey and consentKey are the names of what is remembered for a while.
+// The names of what is remembered for a while.
 type (
 	sessionKey struct{ issuer, id string }
+	signInKey  struct{ issuer, id, signIn string }
 	consentKey struct{ issuer, subject, client string }
 )
 
-// sealedSession is what the session cookie holds.
+// sealedSession is what the session cookie holds. It counts as long as SignIn is the
+// session's: whoever had the cookie before the person signed in again has nothing.
 type sealedSession struct {
-	ID string `json:"id"`
+	ID     string `json:"id"`
+	SignIn string `json:"si,omitempty"`
 }
 
 var (
@@ -55,7 +59,7 @@ func (s *Server) visitor(r *request) (*visitor, error) {
 	if kept == nil || err != nil {
 		return nil, err
 	}
-	l := login{Subject: kept.Subject, Provider: kept.Provider, PersonID: kept.PersonID, AuthTime: kept.AuthTime}
+	l := loginOf(kept)
 	person, err := lookUp(r.Context(), r.issuer, l)
 	switch {
 	case errors.Is(err, identity.ErrUnknown), errors.Is(err, errOtherIDP):
@@ -63,21 +67,53 @@ func (s *Server) visitor(r *request) (*visitor, error) {
 	case err != nil:
 		return nil, unavailable(err)
 	}
-	return &visitor{login: l, person: person, session: kept.ID}, nil
+	return &visitor{login: l, person: person, signIn: kept.SignIn}, nil
+}
+
+func loginOf(kept *store.Session) login {
+	return login{Subject: kept.Subject, Provider: kept.Provider, PersonID: kept.PersonID, AuthTime: kept.AuthTime}
 }
 
 // session returns the browser's session, or nil, whatever has become of the person
 // since it began.
 func (s *Server) session(r *request) (*store.Session, error) {
-	id, ok := r.sessionID()
+	held, ok := r.sessionHeld()
 	if !ok {
 		return nil, nil
 	}
-	at, now := sessionKey{r.issuer.Name, id}, s.now()
-	kept, asked, ok := s.sessions.get(at, now)
-	if ok && now.Before(kept.ExpiresAt) {
+	kept, ok := s.knownSession(r, held.ID)
+	if ok && kept.SignIn == held.SignIn {
 		return &kept, nil
 	}
+	// The person may have signed in again elsewhere, just now. What the store once says
+	// is not, or no longer, of the session never is again; to hear it once is enough.
+	at, now := signInKey{r.issuer.Name, held.ID, held.SignIn}, s.now()
+	_, asked, void := s.void.get(at, now)
+	if void {
+		return nil, nil
+	}
+	found, err := s.askSession(r, held.ID)
+	switch {
+	case found == nil || err != nil:
+		return nil, err
+	case found.SignIn != held.SignIn:
+		s.void.put(at, struct{}{}, asked)
+		return nil, nil
+	}
+	return found, nil
+}
+
+// knownSession returns the session of an ID if it is remembered.
+func (s *Server) knownSession(r *request, id string) (store.Session, bool) {
+	now := s.now()
+	kept, _, ok := s.sessions.get(sessionKey{r.issuer.Name, id}, now)
+	return kept, ok && now.Before(kept.ExpiresAt)
+}
+
+// askSession returns the session of an ID, or nil, as the store has it.
+func (s *Server) askSession(r *request, id string) (*store.Session, error) {
+	at := sessionKey{r.issuer.Name, id}
+	_, asked, _ := s.sessions.get(at, s.now())
 	kept, err := s.store.Session(r.Context(), r.issuer.Name, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -97,13 +133,13 @@ func (s *Server) forgetSession(r *request, id string) error {
 	return err
 }
 
-// sessionID is the name of the session whose cookie the browser sent.
-func (r *request) sessionID() (string, bool) {
+// sessionHeld is what the browser's session cookie says.
+func (r *request) sessionHeld() (sealedSession, bool) {
 	var v sealedSession
 	if err := r.issuer.Box.Open(seal.Session, r.cookie(sessionCookie), &v); err != nil {
-		return "", false
+		return sealedSession{}, false
 	}
-	return v.ID, v.ID != ""
+	return v, v.ID != ""
 }
 
 // lookUp returns the person of a login as they are now. The error is
@@ -120,36 +156,4 @@ func lookUp(ctx context.Context, issuer *registry.Issuer, l login) (identity.Per
 		return identity.Person{}, fmt.Errorf("look person up: %w", err)
 	}
 	return person, nil
-}
-
-// signIn begins a session for a person who was just verified. It is always a new
-// one, and the one before it ends: nobody can have prepared it (RFC 9700 section
-// 4.7 on login CSRF; session fixation).
-func (s *Server) signIn(w http.ResponseWriter, r *request, person identity.Person) (*visitor, error) {
-	v := &visitor{
-		login: login{
-			Subject:  identity.Subject(r.issuer.Issuer, r.issuer.ProviderName, person.ID),
-			Provider: r.issuer.ProviderName, PersonID: person.ID, AuthTime: r.now,
-		},
-		person: person, session: s.newID(),
-	}
-	sealed, err := r.issuer.Box.Seal(seal.Session, sealedSession{ID: v.session}, r.now)
-	if err != nil {
-		return nil, err
-	}
-	// The former one first: were it last and failed, the new one would stay behind,
-	// with nobody who holds its name.
-	if old, ok := r.sessionID(); ok {
-		if err := s.forgetSession(r, old); err != nil {
-			return nil, unavailable(fmt.Errorf("end former session: %w", err))
-		}
-	}
-	if err := s.store.CreateSession(r.Context(), store.Session{
-		ID: v.session, Issuer: r.issuer.Name, Subject: v.Subject, Provider: v.Provider, PersonID: v.PersonID,
-		AuthTime: v.AuthTime, ExpiresAt: r.now.Add(r.issuer.Lifetimes.Session),
-	}); err != nil {
-		return nil, unavailable(fmt.Errorf("create session: %w", err))
-	}
-	r.setCookie(w, sessionCookie, sealed, r.issuer.Lifetimes.Session)
-	return v, nil
 }
