@@ -267,7 +267,7 @@ func TestAuthorize_SoleRedirect(t *testing.T) {
 	code := w.codeFor(q)
 	form := without(redemption(code), "redirect_uri")
 	a := w.token(form).ok()
-	if a.JSON["id_token"] != nil || a.JSON["refresh_token"] != nil || a.JSON["scope"] != "profile" {
+	if a.JSON["id_token"] != nil || a.JSON["refresh_token"] == nil || a.JSON["scope"] != "profile" {
 		t.Errorf("got %s", a.body)
 	}
 	w.token(redemption(w.codeFor(q))).ok() // naming the right one all the same

@@ -27,17 +27,20 @@ type code struct {
 	Nonce     string    `json:"n,omitempty"`
 	IssuedAt  time.Time `json:"i"`
 	ExpiresAt time.Time `json:"e"`
+	// SessionUntil is when the session ends, at the latest; zero in a code of an older
+	// version.
+	SessionUntil time.Time `json:"se,omitzero"`
 	login
 }
 
 // issueCode ends a flow: the browser goes back to the client with a code.
-func (s *Server) issueCode(w http.ResponseWriter, r *request, v visit, who login) error {
+func (s *Server) issueCode(w http.ResponseWriter, r *request, v visit, who *visitor) error {
 	sealed, err := r.issuer.Box.Seal(seal.Code, code{
 		ID: s.newID(), ClientID: v.client.ID(), ClientUID: v.client.UID(),
 		RedirectURI: v.flow.RedirectURI, RedirectSent: v.flow.RedirectSent,
 		Scopes: v.flow.Scopes, Resources: v.flow.Resources, Challenge: v.flow.Challenge, Nonce: v.flow.Nonce,
 		IssuedAt: r.now, ExpiresAt: r.now.Add(r.issuer.Lifetimes.AuthorizationCode),
-		login: who,
+		SessionUntil: who.until, login: who.login,
 	}, r.now)
 	if err != nil {
 		return v.refuse(oauth.Errorf(oauth.ServerError, "the server failed").Because(err))

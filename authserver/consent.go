@@ -68,7 +68,7 @@ func (s *Server) allow(w http.ResponseWriter, r *request, v visit) error {
 	}); err != nil {
 		return unavailable(fmt.Errorf("keep consent: %w", err))
 	}
-	return s.issueCode(w, r, v, who.login)
+	return s.issueCode(w, r, v, who)
 }
 
 func (r *request) newConsentPage(v visit, who *visitor) (pages.Consent, error) {

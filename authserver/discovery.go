@@ -96,7 +96,7 @@ func metadataOf(i *registry.Issuer) metadata {
 
 // claimNames are all claims that an ID token or userinfo can have.
 func claimNames() []string {
-	names := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash"}
+	names := []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid"}
 	for _, s := range standardClaims {
 		names = append(names, s.claims...)
 	}

@@ -37,7 +37,7 @@ func TestDiscovery_Document(t *testing.T) {
 		"revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
 		"id_token_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
 		"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-		"claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash",
+		"claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid",
 			"name", "preferred_username", "given_name", "family_name", "middle_name", "nickname", "profile", "picture",
 			"website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "address",
 			"phone_number", "phone_number_verified", "groups"],

@@ -120,7 +120,7 @@ func (s *Server) proceedAs(w http.ResponseWriter, r *request, v visit, who *visi
 		return err
 	}
 	if do == stepIssue {
-		return s.issueCode(w, r, v, who.login)
+		return s.issueCode(w, r, v, who)
 	}
 	s.bind(w, r, &v.flow)
 	return r.goTo(w, do.page(), v)

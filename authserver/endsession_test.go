@@ -50,7 +50,7 @@ func (b *browser) signedIn() bool {
 	b.t.Helper()
 	p := b.begin(with(validRequest(), "prompt", "none"))
 	switch p.param("error") {
-	case "":
+	case "", "consent_required":
 		return true
 	case "login_required":
 		return false

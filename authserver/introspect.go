@@ -188,7 +188,7 @@ func (s *Server) inspect(r *request, caller *registry.Client, raw string) (intro
 // any, or for a refresh token that could not be used, it isDead.
 func (s *Server) stillAllowed(client *registry.Client, t issued) (oauth.Scopes, error) {
 	scopes := allowedScopes(client, t.scopes)
-	dead := len(scopes) == 0 || t.refresh != nil && !mayRefresh(client, scopes)
+	dead := len(scopes) == 0 || t.refresh != nil && !mayRefresh(client, t.scopes, t.refresh.SessionID)
 	switch {
 	case (dead || len(scopes) < len(t.scopes)) && !s.registry.Current():
 		return nil, unavailable(errStale)

@@ -385,7 +385,7 @@ func TestIntrospect_Registration(t *testing.T) {
 	}
 	wiki(func(r *registration.Client) { r.Scopes = []string{"openid", "profile"} })
 	w.introspect(access).active()
-	w.introspect(refresh).inactive()
+	w.introspect(refresh).active() // as long as the person is signed in
 	wiki(func(r *registration.Client) { r.GrantTypes = []string{"authorization_code"} })
 	w.introspect(access).active()
 	w.introspect(refresh).inactive()

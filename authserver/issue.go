@@ -70,7 +70,8 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 		answer.IDToken, err = r.issuer.Keys.SignID(i.client.IDTokenAlg(r.issuer, r.now), token.ID{
 			Subject: subject, ClientID: i.client.ID(), Nonce: i.nonce,
 			IssuedAt: r.now, Expires: r.now.Add(life.IDToken), AuthTime: i.login.AuthTime,
-			Class: means.Class, Methods: means.Methods, AccessToken: access, Person: released,
+			Class: means.Class, Methods: means.Methods, SessionID: sid(i.login.SessionID, i.client.ID()),
+			AccessToken: access, Person: released,
 		})
 		if err != nil {
 			return nil, err

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/clientele-dev/clientele/authserver/identity"
 	"github.com/clientele-dev/clientele/authserver/oauth"
@@ -26,6 +25,9 @@ func (s *Server) redeemCode(r *request, client *registry.Client, req tokenReques
 	}
 	audience, problem := s.audience(r, client, c.Resources, req.resources)
 	if problem != nil {
+		return nil, problem
+	}
+	if problem := s.checkOnline(r, client, c.Scopes, c.SessionID); problem != nil {
 		return nil, problem
 	}
 	person, problem := s.stillThere(r, client, c.login)
@@ -136,19 +138,9 @@ func newGrant(r *request, c code, client *registry.Client) store.Grant {
 	return store.Grant{
 		ID: c.ID, Issuer: r.issuer.Name, ClientID: c.ClientID, ClientUID: c.ClientUID,
 		Subject: c.Subject, Provider: c.Provider, PersonID: c.PersonID,
-		Scopes: allowedScopes(client, c.Scopes), AuthTime: c.AuthTime, AdvancedAt: r.now,
+		SessionID: c.SessionID, Scopes: allowedScopes(client, c.Scopes), AuthTime: c.AuthTime, AdvancedAt: r.now,
 		IssuedAt: c.IssuedAt, CodeExpiresAt: c.ExpiresAt, ExpiresAt: ends,
 	}
-}
-
-// refreshUntil is until when a code's grant can be refreshed, or zero if never: the
-// client must be registered for it, and the person have allowed offline_access
-// (OpenID Connect Core 1.0 section 11).
-func refreshUntil(r *request, c code, client *registry.Client) time.Time {
-	if !mayRefresh(client, allowedScopes(client, c.Scopes)) {
-		return time.Time{}
-	}
-	return r.now.Add(client.Lifetimes(r.issuer).RefreshToken)
 }
 
 // allowedScopes leaves out what the client's registration no longer has.

@@ -14,7 +14,6 @@ import (
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/authserver/seal"
 	"github.com/clientele-dev/clientele/authserver/store"
-	"github.com/clientele-dev/clientele/internal/registration"
 )
 
 // refreshToken is one refresh token of a grant. Only the one whose Counter is the
@@ -49,6 +48,9 @@ func (s *Server) refresh(r *request, client *registry.Client, req tokenRequest) 
 	}
 	audience, problem := s.audience(r, client, t.Resources, req.resources)
 	if problem != nil {
+		return nil, problem
+	}
+	if problem := s.checkOnline(r, client, t.Scopes, t.SessionID); problem != nil {
 		return nil, problem
 	}
 	person, problem := s.stillThere(r, client, t.login)
@@ -86,8 +88,8 @@ func (s *Server) openRefresh(r *request, client *registry.Client, req tokenReque
 	if !r.now.Before(t.IdleUntil) {
 		return t, oauth.Errorf(oauth.InvalidGrant, "refresh_token has expired")
 	}
-	if !mayRefresh(client, allowedScopes(client, t.Scopes)) {
-		return t, oauth.Errorf(oauth.InvalidGrant, "the client is no longer registered for offline_access")
+	if !mayRefresh(client, t.Scopes, t.SessionID) {
+		return t, oauth.Errorf(oauth.InvalidGrant, "the client is no longer registered for what it was granted")
 	}
 	return t, nil
 }
@@ -114,11 +116,6 @@ func (s *Server) advance(r *request, t refreshToken) *oauth.Error {
 		return oauth.Errorf(oauth.InvalidGrant, "refresh_token is revoked")
 	}
 	return unavailable(fmt.Errorf("advance grant: %w", err))
-}
-
-// mayRefresh reports whether a client gets refresh tokens for these scopes.
-func mayRefresh(client *registry.Client, scopes oauth.Scopes) bool {
-	return client.MayUse(registration.GrantRefreshToken) && scopes.Has(oauth.ScopeOfflineAccess)
 }
 
 // narrow is the scopes of a refreshed access token. RFC 6749 section 6: none that

@@ -85,7 +85,7 @@ func TestRefresh_RegistrationNarrowed(t *testing.T) {
 		t.Errorf("got %s", a.body)
 	}
 	w.token(with(refreshing(a.str("refresh_token")), "scope", "email groups")).refused(400, "invalid_scope")
-	w.addClient("wiki", func(r *registration.Client) { r.Scopes = []string{"openid"} })
+	w.addClient("wiki", func(r *registration.Client) { r.Scopes = []string{"wiki:edit"} })
 	w.token(refreshing(a.str("refresh_token"))).refused(400, "invalid_grant")
 	w.addClient("wiki", nil)
 	w.token(refreshing(a.str("refresh_token"))).ok()

@@ -23,6 +23,8 @@ type login struct {
 	// PersonID is the provider's name for the person.
 	PersonID string    `json:"pid"`
 	AuthTime time.Time `json:"at"`
+	// SessionID is empty in what an older version has issued.
+	SessionID string `json:"si,omitempty"`
 }
 
 // visitor is the person who is signed in at a browser, as they are now.
@@ -32,6 +34,8 @@ type visitor struct {
 	// signIn is the name of the last time that they signed in, in this session. It is
 	// empty in a session that an older version began.
 	signIn string
+	// until is when the session ends, at the latest.
+	until time.Time
 }
 
 // The names of what is remembered for a while.
@@ -67,11 +71,13 @@ func (s *Server) visitor(r *request) (*visitor, error) {
 	case err != nil:
 		return nil, unavailable(err)
 	}
-	return &visitor{login: l, person: person, signIn: kept.SignIn}, nil
+	return &visitor{login: l, person: person, signIn: kept.SignIn, until: kept.ExpiresAt}, nil
 }
 
 func loginOf(kept *store.Session) login {
-	return login{Subject: kept.Subject, Provider: kept.Provider, PersonID: kept.PersonID, AuthTime: kept.AuthTime}
+	return login{
+		Subject: kept.Subject, Provider: kept.Provider, PersonID: kept.PersonID, AuthTime: kept.AuthTime, SessionID: kept.ID,
+	}
 }
 
 // session returns the browser's session, or nil, whatever has become of the person
@@ -94,8 +100,10 @@ func (s *Server) session(r *request) (*store.Session, error) {
 	}
 	found, err := s.askSession(r, held.ID)
 	switch {
-	case found == nil || err != nil:
-		return nil, err
+	case err != nil:
+		return nil, unavailable(err)
+	case found == nil:
+		return nil, nil
 	case found.SignIn != held.SignIn:
 		s.void.put(at, struct{}{}, asked)
 		return nil, nil
@@ -119,7 +127,7 @@ func (s *Server) askSession(r *request, id string) (*store.Session, error) {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, unavailable(fmt.Errorf("read session: %w", err))
+		return nil, fmt.Errorf("read session: %w", err)
 	}
 	s.sessions.put(at, kept, asked)
 	return &kept, nil

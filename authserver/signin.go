@@ -33,12 +33,16 @@ func (s *Server) signIn(w http.ResponseWriter, r *request, person identity.Perso
 		return nil, err
 	}
 	if !renewed {
+		at := sessionKey{now.Issuer, now.ID}
+		_, asked, _ := s.sessions.get(at, s.now())
 		if err := s.store.CreateSession(r.Context(), now); err != nil {
 			return nil, unavailable(fmt.Errorf("create session: %w", err))
 		}
+		// The code that follows will be asked about it.
+		s.sessions.put(at, now, asked)
 	}
 	r.setCookie(w, sessionCookie, sealed, r.issuer.Lifetimes.Session)
-	return &visitor{login: loginOf(&now), person: person, signIn: now.SignIn}, nil
+	return &visitor{login: loginOf(&now), person: person, signIn: now.SignIn, until: now.ExpiresAt}, nil
 }
 
 // takeUp does what is to be done with the session that the browser has, if it has one.
@@ -54,8 +58,10 @@ func (s *Server) takeUp(r *request, now *store.Session) (renewed bool, err error
 	}
 	former, err := s.askSession(r, held.ID)
 	switch {
-	case former == nil || err != nil:
-		return false, err
+	case err != nil:
+		return false, unavailable(err)
+	case former == nil:
+		return false, nil
 	case former.Subject == now.Subject:
 		return s.renew(r, former.ID, now)
 	case former.SignIn != held.SignIn:

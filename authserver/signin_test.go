@@ -17,7 +17,7 @@ import (
 // again signs somebody in once more in a browser where somebody is.
 func (b *browser) again(username, password string) page {
 	b.t.Helper()
-	return b.begin(with(validRequest(), "prompt", "login")).is("login").loginAs(username, password)
+	return b.begin(onlineRequest("prompt", "login")).is("login").loginAs(username, password)
 }
 
 // TestSignIn_Again: the same person, and the session goes on, newer, with a cookie that

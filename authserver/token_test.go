@@ -80,9 +80,6 @@ func TestToken_ScopesRelease(t *testing.T) {
 				t.Errorf("%s releases more than %v: %v", scope, want, claims)
 			}
 		}
-		if a.JSON["refresh_token"] != nil {
-			t.Errorf("%s gives a refresh token", scope)
-		}
 	}
 	// Without openid there is no ID token.
 	a := w.token(redemption(w.codeFor(with(validRequest(), "scope", "email")))).ok()

@@ -99,7 +99,11 @@ func (s *Server) standing(r *request, id string, client *registry.Client) (store
 	if err != nil {
 		return grant, identity.Person{}, err
 	}
-	person, problem := s.stillThere(r, client, login{Provider: grant.Provider, PersonID: grant.PersonID})
+	var person identity.Person
+	problem := s.checkOnline(r, client, grant.Scopes, grant.SessionID)
+	if problem == nil {
+		person, problem = s.stillThere(r, client, login{Provider: grant.Provider, PersonID: grant.PersonID})
+	}
 	switch {
 	case problem == nil:
 		return grant, person, nil

@@ -52,6 +52,9 @@ type ID struct {
 	// Class is the acr and Methods are the amr; they may be empty.
 	Class   string
 	Methods []string
+	// SessionID is the sid (OpenID Connect Back-Channel Logout 1.0 section 2.1); it may
+	// be empty.
+	SessionID string
 	// AccessToken is the one issued beside it, for at_hash; it may be empty.
 	AccessToken string
 	Person      Person
@@ -74,6 +77,7 @@ type idClaims struct {
 	ACR      string   `json:"acr,omitempty"`
 	AMR      []string `json:"amr,omitempty"`
 	AtHash   string   `json:"at_hash,omitempty"`
+	SID      string   `json:"sid,omitempty"`
 	Person
 }
 
@@ -96,6 +100,7 @@ func (k *KeySet) SignID(alg string, i ID) (string, error) {
 		AuthTime:   secondsOf(i.AuthTime),
 		ACR:        i.Class,
 		AMR:        i.Methods,
+		SID:        i.SessionID,
 		Person:     i.Person,
 	}
 	if i.AccessToken != "" {
