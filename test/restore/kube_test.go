@@ -202,6 +202,9 @@ func TestKube_NewerVersion(t *testing.T) {
 	n := newNamespace(t)
 	i := install(t, n.store())
 	tokens := i.wantPages("login consent")
+	if err := n.store().Spend(t.Context(), "any", "assertion", time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	crds := n.all.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	for _, r := range resources {
 		patch := `[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/device","value":{"type":"string"}}]`
