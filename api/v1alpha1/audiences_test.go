@@ -107,6 +107,18 @@ func TestAudience_APIServerAndRecordAgree(t *testing.T) {
 	})
 }
 
+// TestClientID_IsNoAudience: an ID token, whose audience is the client_id, must not be for
+// some other client's API.
+func TestClientID_IsNoAudience(t *testing.T) {
+	const reserved = "api:// begins the audiences of access tokens, and a client_id is the audience of ID tokens"
+	run(t, baseClient, []mutation{
+		{"another client's API", set("clientID", "api://docs.wiki"), []string{"spec.clientID", reserved}},
+		{"nothing more", set("clientID", "api://"), []string{"spec.clientID", reserved}},
+		{"within it", set("clientID", "wiki-api://docs.wiki"), nil},
+		{"another scheme", set("clientID", "https://wiki.example.com"), nil},
+	})
+}
+
 func TestAudiencePattern(t *testing.T) {
 	const form = "an audience pattern is an absolute URI such as api://shop.orders, or the beginning of some"
 	for _, c := range []struct{ pattern, want string }{

@@ -98,11 +98,13 @@ type OAuthClientSpec struct {
 	// visible ASCII characters. It must be unique among the clients of its
 	// AuthorizationServer; the first to have it keeps it. Without it, the client_id
 	// is "<namespace>.<name>". An id that begins like that, with a namespace and a
-	// dot, must begin with the namespace of this OAuthClient. It cannot change.
+	// dot, must begin with the namespace of this OAuthClient. None begins with api://,
+	// as the audiences of access tokens do. It cannot change.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="a client_id consists of visible ASCII characters, without spaces (RFC 6749 appendix A.1)"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('api://')",message="api:// begins the audiences of access tokens, and a client_id is the audience of ID tokens: choose another client_id, so that neither passes for the other"
 	ClientID string `json:"clientID,omitempty"`
 
 	// clientSecretRef names a key of a Secret in this namespace that holds a client
