@@ -72,6 +72,13 @@ clientele_usage_reports_total{result="written"} 0
 `)); err != nil {
 			t.Error(err)
 		}
+		o := by.secret(registration.KeysName("second"))
+		o.Annotations[annotationRevoke] = keys.All
+		by.update(o)
+		settle(time.Second)
+		if n, err := testutil.GatherAndCount(registry, "clientele_key_revocations_total"); err != nil || n != len(keys.Kinds()) {
+			t.Errorf("%d series of revocations, want one of each kind, %v", n, err)
+		}
 		r.link.cut(true)
 		by.delete(registration.ServerRecordName("second"))
 		settle(time.Minute)
@@ -80,7 +87,7 @@ clientele_usage_reports_total{result="written"} 0
 		}
 		r.link.cut(false)
 		settle(time.Minute)
-		if n, err := testutil.GatherAndCount(registry, "clientele_key_age_seconds", "clientele_key_rotations_total"); err != nil || n != len(keys.Kinds()) {
+		if n, err := testutil.GatherAndCount(registry, "clientele_key_age_seconds", "clientele_key_rotations_total", "clientele_key_revocations_total"); err != nil || n != len(keys.Kinds()) {
 			t.Errorf("%d series of keys after an issuer is gone, want those of the other one, %v", n, err)
 		}
 	})
