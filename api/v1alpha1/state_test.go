@@ -20,6 +20,7 @@ spec:
   subject: subject-of-ann
   identityProvider: staff
   personID: ann
+  signIn: BTYLPS2TJYBGV4XQSZDRCJQEXL
   authTime: "2026-10-31T18:00:00.000000Z"
   expiresAt: "2026-11-01T06:00:00.000000Z"
 `
@@ -35,6 +36,8 @@ spec:
   clientID: docs.wiki
   clientUID: 8c5d2f0e-8d3e-4b2e-9a39-1b7ef2b8b3a1
   scopes: [openid, offline_access]
+  codeID: 5MQ2KYFZLBCKVUSWBYPHZK7WEU
+  session: VFQ6T3OWK7BXN2M4SLCJYDPRZA
   redemption: NDLQAYOLVLPM63OSUA4X6ZDGDD
   authTime: "2026-10-31T18:00:00.000000Z"
   issuedAt: "2026-10-31T18:00:01.000000Z"
@@ -56,9 +59,17 @@ spec:
   scopes: [openid]
   givenAt: "2026-10-31T18:00:01.000000Z"
 `
+	assertionBase = `
+apiVersion: clientele.dev/v1alpha1
+kind: OAuthAssertion
+metadata: {name: assertion, namespace: default}
+spec:
+  authorizationServer: default
+  expiresAt: "2026-10-31T18:05:30.000000Z"
+`
 )
 
-// ofLogin are mutations of what all three kinds have.
+// ofLogin are mutations of what sessions, grants and consents have.
 func ofLogin(more ...mutation) []mutation {
 	out := []mutation{{"as the authserver writes it", func(object) {}, nil}}
 	for key, most := range map[string]int{"authorizationServer": 63, "subject": 255, "identityProvider": 253, "personID": 1024} {
@@ -73,6 +84,16 @@ func ofText(key string, most int) []mutation {
 		{"longest " + key, set(key, strings.Repeat("ä", most)), nil},
 		{key + " too long", set(key, strings.Repeat("ä", most+1)), []string{"spec." + key}},
 		{"no " + key, remove(key), []string{"spec." + key}},
+		{key + " is a number", set(key, 7), []string{"spec." + key}},
+	}
+}
+
+// ofNewText are mutations of a text that an older version does not write.
+func ofNewText(key string, most int) []mutation {
+	return []mutation{
+		{"no " + key, remove(key), nil},
+		{"longest " + key, set(key, strings.Repeat("ä", most)), nil},
+		{key + " too long", set(key, strings.Repeat("ä", most+1)), []string{"spec." + key}},
 		{key + " is a number", set(key, 7), []string{"spec." + key}},
 	}
 }
@@ -103,12 +124,17 @@ func join(all ...[]mutation) (out []mutation) {
 }
 
 func TestOAuthSession(t *testing.T) {
-	run(t, sessionBase, ofLogin(join(ofTime("authTime"), ofTime("expiresAt"))...))
+	run(t, sessionBase, ofLogin(join(ofNewText("signIn", 64), ofTime("authTime"), ofTime("expiresAt"))...))
+}
+
+func TestOAuthAssertion(t *testing.T) {
+	run(t, assertionBase, join(ofText("authorizationServer", 63), ofTime("expiresAt"),
+		[]mutation{{"as the authserver writes it", func(object) {}, nil}}))
 }
 
 func TestOAuthGrant(t *testing.T) {
 	run(t, grantBase, ofLogin(join(
-		ofText("clientID", 512), ofText("clientUID", 128), ofText("redemption", 64), ofScopes(128),
+		ofText("clientID", 512), ofText("clientUID", 128), ofText("redemption", 64), ofNewText("codeID", 255), ofNewText("session", 255), ofScopes(128),
 		ofTime("authTime"), ofTime("issuedAt"), ofTime("codeExpiresAt"), ofTime("expiresAt"))...))
 }
 

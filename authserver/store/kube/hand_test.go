@@ -189,9 +189,11 @@ func TestHand_SpecIsFixed(t *testing.T) {
 	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "delete it to revoke it") {
 		t.Errorf("editing a grant: %v, want a refusal that says what to do", err)
 	}
-	err = patchByHand(t, ns, sessionKind, objectName(sessionKind, issuer, "id"), `{"spec": {"subject": "root"}}`)
-	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "delete it to sign the browser out") {
-		t.Errorf("editing a session: %v, want a refusal that says what to do", err)
+	for _, whose := range []string{"authorizationServer", "subject", "identityProvider", "personID"} {
+		err = patchByHand(t, ns, sessionKind, objectName(sessionKind, issuer, "id"), `{"spec": {"`+whose+`": "root"}}`)
+		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "delete it to sign the browser out") {
+			t.Errorf("editing a session's %s: %v, want a refusal that says what to do", whose, err)
+		}
 	}
 }
 
