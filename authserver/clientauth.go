@@ -11,6 +11,7 @@ import (
 
 	"github.com/clientele-dev/clientele/authserver/oauth"
 	"github.com/clientele-dev/clientele/authserver/registry"
+	"github.com/clientele-dev/clientele/authserver/token"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
@@ -21,6 +22,8 @@ type credentials struct {
 	method string
 	id     string
 	secret credential.Secret
+	// assertion is in the place of secret for private_key_jwt.
+	assertion token.Assertion
 	// unencoded is what a client means that has not form-urlencoded what it sends by
 	// Basic; nil if that is the same.
 	unencoded *credentials
@@ -37,15 +40,19 @@ var nobody = []string{credential.New("").Digest()}
 // headers and the body. RFC 6749 section 2.3: one method in a request, not more.
 func parseCredentials(headers []string, p *params) (credentials, *oauth.Error) {
 	id, secret := p.one("client_id"), p.one("client_secret")
-	if len(headers) == 0 {
+	kind, assertion := p.one("client_assertion_type"), p.one("client_assertion")
+	byKey := kind != "" || assertion != ""
+	switch {
+	case len(headers) > 1 || count(len(headers) > 0, secret != "", byKey) > 1:
+		return credentials{}, oauth.Errorf(oauth.InvalidRequest, "the client authenticates in more than one way")
+	case byKey:
+		return parseAssertion(kind, assertion, id)
+	case len(headers) == 0:
 		method := registration.AuthMethodPost
 		if secret == "" {
 			method = registration.AuthMethodNone
 		}
 		return credentials{method: method, id: id, secret: credential.New(secret)}, nil
-	}
-	if len(headers) > 1 || secret != "" {
-		return credentials{}, oauth.Errorf(oauth.InvalidRequest, "the client authenticates in more than one way")
 	}
 	c, ok := parseBasic(headers[0])
 	switch {
@@ -57,6 +64,16 @@ func parseCredentials(headers []string, p *params) (credentials, *oauth.Error) {
 		return credentials{}, oauth.Errorf(oauth.InvalidClient, "client_id is not the client of the Authorization header")
 	}
 	return c, nil
+}
+
+// count is how many of these are so.
+func count(all ...bool) (n int) {
+	for _, one := range all {
+		if one {
+			n++
+		}
+	}
+	return n
 }
 
 // parseBasic reads an Authorization header of the Basic scheme (RFC 7617 section 2).
@@ -96,9 +113,13 @@ type proof struct {
 }
 
 // authenticateClient returns the client that proved itself. An unknown client and a
-// wrong secret give the same code and text, after about the same work unless the
-// client's secret is one that a person has brought.
+// wrong secret, or an assertion that its keys have not signed, give the same code and
+// text, after about the same work unless the client's secret is one that a person has
+// brought, or there is none.
 func (s *Server) authenticateClient(r *request, c credentials) (*registry.Client, *oauth.Error) {
+	if c.method == registration.AuthMethodPrivateKeyJWT {
+		return s.authenticateByKey(r, c)
+	}
 	p, err := s.prove(r, c)
 	if err == nil && !p.proved && c.unencoded != nil {
 		p, err = s.prove(r, *c.unencoded)

@@ -43,6 +43,9 @@ type metadata struct {
 	TokenAuthMethods      []string     `json:"token_endpoint_auth_methods_supported"`
 	IntrospectAuthMethods []string     `json:"introspection_endpoint_auth_methods_supported"`
 	RevokeAuthMethods     []string     `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs         []string     `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectAuthAlgs    []string     `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevokeAuthAlgs        []string     `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	Claims                []string     `json:"claims_supported"`
 	ACRValues             []string     `json:"acr_values_supported,omitempty"`
 	ChallengeMethods      []string     `json:"code_challenge_methods_supported"`
@@ -59,12 +62,16 @@ type metadata struct {
 // whatever the issuer's own choice is.
 var idTokenAlgs = keys.Algs()
 
-// secretMethods are how a client proves itself that has a secret, and authMethods
-// those with the one of a client that has none.
+// proofMethods are how a client proves itself, and authMethods those with the one of a
+// client that cannot.
 var (
-	secretMethods = []string{registration.AuthMethodBasic, registration.AuthMethodPost}
-	authMethods   = append(slices.Clone(secretMethods), registration.AuthMethodNone)
+	proofMethods = []string{registration.AuthMethodBasic, registration.AuthMethodPost, registration.AuthMethodPrivateKeyJWT}
+	authMethods  = append(slices.Clone(proofMethods), registration.AuthMethodNone)
 )
+
+// assertionAlgs are what a client can sign its assertions with. RFC 8414 section 2 wants
+// them named wherever private_key_jwt is.
+var assertionAlgs = keys.Algs()
 
 func metadataOf(i *registry.Issuer) metadata {
 	return metadata{
@@ -83,8 +90,11 @@ func metadataOf(i *registry.Issuer) metadata {
 		SubjectTypes:          []string{"public", "pairwise"},
 		IDTokenAlgs:           idTokenAlgs,
 		TokenAuthMethods:      authMethods,
-		IntrospectAuthMethods: secretMethods,
+		IntrospectAuthMethods: proofMethods,
 		RevokeAuthMethods:     authMethods,
+		TokenAuthAlgs:         assertionAlgs,
+		IntrospectAuthAlgs:    assertionAlgs,
+		RevokeAuthAlgs:        assertionAlgs,
 		Claims:                claimNames(),
 		ACRValues:             acrValues(i),
 		ChallengeMethods:      []string{"S256"},

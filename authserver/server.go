@@ -20,6 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clientele-dev/clientele/authserver/clientkeys"
 	"github.com/clientele-dev/clientele/authserver/outbound"
 	"github.com/clientele-dev/clientele/authserver/registry"
 	"github.com/clientele-dev/clientele/authserver/store"
@@ -85,6 +86,7 @@ type Server struct {
 	newID    func() string
 	used     func(id string)
 	slow     *registry.Verifier
+	keys     *clientkeys.Cache
 	routes   routes
 	metadata metadataCache
 	csrf     *http.CrossOriginProtection
@@ -118,6 +120,10 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	fetched, err := clientkeys.New(clientkeys.Config{Client: c.Outbound, Now: c.Now, Log: c.Log, Registerer: c.Registerer})
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
 		registry: c.Registry, store: c.Store,
 		sessions: newRecent[sessionKey, store.Session](c.SessionCache, rememberedMost),
@@ -125,7 +131,7 @@ func New(c Config) (*Server, error) {
 		consents: newRecent[consentKey, store.Consent](c.SessionCache, rememberedMost),
 		log:      c.Log, metrics: m, now: c.Now, newID: c.NewID,
 		pages: newRoom(c.MaxRequests, m, "pages"), clients: newRoom(c.MaxRequests, m, "clients"),
-		used: c.Used, slow: registry.NewVerifier(nil), csrf: http.NewCrossOriginProtection(),
+		used: c.Used, slow: registry.NewVerifier(nil), keys: fetched, csrf: http.NewCrossOriginProtection(),
 	}
 	s.routes = s.table()
 	return s, nil

@@ -328,7 +328,7 @@ func (s *secrets) add(kind, value string) {
 
 // secretParams are the parameters whose values are secret, or not a log's business.
 var secretParams = []string{
-	"code", "state", "nonce", "code_challenge", "code_verifier", "client_secret", "refresh_token", "access_token",
+	"client_assertion", "code", "state", "nonce", "code_challenge", "code_verifier", "client_secret", "refresh_token", "access_token",
 	"token", "password", "username", "flow", "redirect_uri", "login_hint", "logout", "id_token_hint", "post_logout_redirect_uri",
 }
 

@@ -122,13 +122,13 @@ func (w *world) fails() {
 	w.answers(func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") })
 }
 
-// times checks how often the host was asked since the last time.
-func (w *world) times(t *testing.T, want int) {
+// askedOnce checks that the host was asked once since the last time.
+func (w *world) askedOnce(t *testing.T) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.asked != want {
-		t.Errorf("the host was asked %d times, want %d", w.asked, want)
+	if w.asked != 1 {
+		t.Errorf("the host was asked %d times, want once", w.asked)
 	}
 	w.asked = 0
 }
@@ -158,16 +158,16 @@ func TestCache_FreshKeysAreKept(t *testing.T) {
 	w.expect(t, "one", "one")
 	w.pass(minAge - time.Second)
 	w.expect(t, "one", "one")
-	w.times(t, 1)
+	w.askedOnce(t)
 	w.publishes("two", "max-age=3600")
 	w.pass(time.Second)
 	w.expect(t, "one", "two")
 	w.pass(time.Hour - time.Second)
 	w.expect(t, "two", "two")
-	w.times(t, 1)
+	w.askedOnce(t)
 	w.pass(time.Second)
 	w.expect(t, "two", "two")
-	w.times(t, 1)
+	w.askedOnce(t)
 }
 
 func TestCache_UnknownKey(t *testing.T) {
@@ -177,28 +177,28 @@ func TestCache_UnknownKey(t *testing.T) {
 	for range 5 {
 		w.expect(t, "two", "one")
 	}
-	w.times(t, 1)
+	w.askedOnce(t)
 	w.pass(pause)
 	w.expect(t, "two", "two")
 	for range 5 {
 		w.expect(t, "invented", "two")
 	}
-	w.times(t, 1)
+	w.askedOnce(t)
 	w.pass(pause)
 	w.expect(t, "invented", "two")
-	w.times(t, 1)
+	w.askedOnce(t)
 }
 
 func TestCache_StaleKeysServeWhileTheHostIsDown(t *testing.T) {
 	w := newWorld(t)
 	w.expect(t, "one", "one")
-	w.times(t, 1)
+	w.askedOnce(t)
 	w.fails()
 	w.pass(minAge)
 	for range 5 {
 		w.expect(t, "one", "one")
 	}
-	w.times(t, 1)
+	w.askedOnce(t)
 	w.pass(staleFor - time.Second)
 	w.expect(t, "one", "one")
 	w.pass(pause)
@@ -225,11 +225,11 @@ func TestCache_AHostThatFailsIsLeftAlone(t *testing.T) {
 	for range 5 {
 		w.expectNothing(t)
 	}
-	w.times(t, 1)
+	w.askedOnce(t)
 	w.pass(pauseWithout)
 	w.publishes("one", "")
 	w.expect(t, "one", "one")
-	w.times(t, 1)
+	w.askedOnce(t)
 }
 
 func TestCache_WhatIsNoAnswer(t *testing.T) {
@@ -259,7 +259,7 @@ func TestCache_WhatIsNoAnswer(t *testing.T) {
 			w := newWorld(t)
 			w.answers(c.answer)
 			w.expectNothing(t)
-			w.times(t, 1)
+			w.askedOnce(t)
 			if n := testutil.ToFloat64(w.fetches.WithLabelValues(c.result)); n != 1 {
 				t.Errorf("%g fetches ended with %s, want 1", n, c.result)
 			}
@@ -281,7 +281,7 @@ func TestCache_ManyAskAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	w.times(t, 1)
+	w.askedOnce(t)
 }
 
 func TestCache_WhoAskedFirstGoesAway(t *testing.T) {
@@ -305,7 +305,7 @@ func TestCache_WhoAskedFirstGoesAway(t *testing.T) {
 	}
 	close(release)
 	w.expect(t, "one", "one")
-	w.times(t, 1)
+	w.askedOnce(t)
 }
 
 func TestCache_FewHostsAtATime(t *testing.T) {

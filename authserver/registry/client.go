@@ -24,6 +24,8 @@ type Client struct {
 	scopes oauth.Scopes
 	// sector is empty unless the client's subjects are pairwise.
 	sector string
+	// keys are those that verify its assertions, unless they are fetched.
+	keys []registration.PublicKey
 }
 
 // accepted are what secrets are compared with, oldest first, and the IDs of their
@@ -45,6 +47,10 @@ func NewClient(record registration.Client) (*Client, error) {
 	c := &Client{record: record, scopes: slices.Clone(record.Scopes)}
 	if record.Pairwise {
 		c.sector, _ = record.Sector() // Validate has seen that it has one
+	}
+	if len(record.JWKS) > 0 {
+		c.keys, _ = registration.ParseKeys(record.JWKS) // Validate has done so too
+		c.record.JWKS = nil                             // the caller's
 	}
 	for _, d := range record.Digests {
 		if d.SHA256 != "" {
@@ -69,7 +75,7 @@ func (c *Client) Namespace() string { return c.record.Namespace }
 // DisplayName is what a person reads.
 func (c *Client) DisplayName() string { return c.record.DisplayName }
 
-// Public reports whether the client has no secret.
+// Public reports whether the client cannot authenticate.
 func (c *Client) Public() bool { return c.record.Public }
 
 // PKCERequired reports whether an authorization request must have a code_challenge.
@@ -77,6 +83,13 @@ func (c *Client) PKCERequired() bool { return c.record.PKCERequired }
 
 // AuthMethod is the client's one token_endpoint_auth_method.
 func (c *Client) AuthMethod() string { return c.record.TokenEndpointAuthMethod }
+
+// Keys are the public keys of a client that is registered with them. The caller must not
+// change them.
+func (c *Client) Keys() []registration.PublicKey { return c.keys }
+
+// JWKSURI is where the client's keys are instead; it is empty for most.
+func (c *Client) JWKSURI() string { return c.record.JWKSURI }
 
 // MayUse reports whether the client is registered for a grant type.
 func (c *Client) MayUse(grantType string) bool {
@@ -91,7 +104,7 @@ func (c *Client) Scopes() oauth.Scopes { return c.scopes }
 // time whichever one it is, and whether or not it is one. Otherwise slow compares it,
 // and the error says that slow could not: try again.
 func (c *Client) Accepts(ctx context.Context, secret credential.Secret, slow *Verifier) (id string, err error) {
-	if c.record.Public {
+	if !c.record.HasSecret() {
 		return "", nil
 	}
 	if i := secret.Find(c.minted.verifiers); i >= 0 {

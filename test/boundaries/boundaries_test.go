@@ -28,6 +28,7 @@ const ours = "github.com/clientele-dev/clientele/"
 var layout = []string{
 	ours + "api/v1alpha1",
 	ours + "authserver",
+	ours + "authserver/clientkeys",
 	ours + "authserver/identity",
 	ours + "authserver/keys",
 	ours + "authserver/oauth",
