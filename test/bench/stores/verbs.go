@@ -42,7 +42,7 @@ func grant() store.Grant {
 	now := time.Now()
 	return store.Grant{
 		ID: rand.Text(), Issuer: "default", ClientID: "team.bench", ClientUID: "7f3c9d52-6a8e-4b07-9a51-0f6f1f3f2a10",
-		Subject: "KZ2WQ3XZJ5MBT7O4E6N1RYH8VC", Provider: "users", PersonID: "ada",
+		Subject: "KZ2WQ3XZJ5MBT7O4E6N1RYH8VC", Provider: "users", PersonID: "ada", SessionID: rand.Text(),
 		Scopes: []string{"openid", "profile", "email", "groups", "offline_access"}, AuthTime: now.Add(-time.Hour),
 		AdvancedAt: now, IssuedAt: now, CodeExpiresAt: now.Add(time.Minute), ExpiresAt: now.Add(720 * time.Hour),
 	}
