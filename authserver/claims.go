@@ -23,6 +23,8 @@ const (
 type claimsRequest struct {
 	// names are those of all claims, for userinfo and for the ID token.
 	names []string
+	// idToken are those for the ID token.
+	idToken []string
 	// subject is the only person that the client wants to hear of, or empty.
 	subject string
 	// classes are those of which one is essential, as acr; nil if none is.
@@ -73,6 +75,9 @@ func parseClaims(raw string) (claimsRequest, *oauth.Error) {
 
 func (c *claimsRequest) add(place, name string, wanted wantedClaim) *oauth.Error {
 	c.names = append(c.names, name)
+	if place == "id_token" {
+		c.idToken = append(c.idToken, name)
+	}
 	switch {
 	case name == "sub" && len(wanted.values) > 0:
 		only := wanted.values[0]
@@ -165,6 +170,7 @@ func (r *request) readClaims(raw string, f *flow) *oauth.Error {
 		return oauth.Errorf(oauth.UnmetAuthenticationRequirements, "claims has an essential acr that cannot be had here")
 	}
 	f.Scopes = f.Scopes.Union(claimedScopes(asked.names, r.client.Scopes()))
+	f.IDClaims = detailNames(asked.idToken)
 	// Section 5.5.1: only for the person of this sub.
 	f.Expected = asked.subject
 	return nil

@@ -22,7 +22,9 @@ type code struct {
 	Scopes       oauth.Scopes `json:"s"`
 	// Resources are what the client has asked for access tokens for (RFC 8707), or none
 	// for its own API.
-	Resources []string  `json:"rr,omitempty"`
+	Resources []string `json:"rr,omitempty"`
+	// IDClaims are the details that the ID tokens have.
+	IDClaims  []string  `json:"ic,omitempty"`
 	Challenge string    `json:"ch,omitempty"`
 	Nonce     string    `json:"n,omitempty"`
 	IssuedAt  time.Time `json:"i"`
@@ -38,7 +40,7 @@ func (s *Server) issueCode(w http.ResponseWriter, r *request, v visit, who *visi
 	sealed, err := r.issuer.Box.Seal(seal.Code, code{
 		ID: s.newID(), ClientID: v.client.ID(), ClientUID: v.client.UID(),
 		RedirectURI: v.flow.RedirectURI, RedirectSent: v.flow.RedirectSent,
-		Scopes: v.flow.Scopes, Resources: v.flow.Resources, Challenge: v.flow.Challenge, Nonce: v.flow.Nonce,
+		Scopes: v.flow.Scopes, Resources: v.flow.Resources, IDClaims: v.flow.IDClaims, Challenge: v.flow.Challenge, Nonce: v.flow.Nonce,
 		IssuedAt: r.now, ExpiresAt: r.now.Add(r.issuer.Lifetimes.AuthorizationCode),
 		SessionUntil: who.until, login: who.login,
 	}, r.now)

@@ -4,13 +4,18 @@
 package authserver
 
 import (
+	"encoding/json"
+	"maps"
+	"slices"
+
 	"github.com/clientele-dev/clientele/authserver/identity"
 	"github.com/clientele-dev/clientele/authserver/oauth"
 )
 
 // details are the standard claims of OpenID Connect Core 1.0 section 5.1 that userinfo
-// alone tells. Tokens go without: an access token is in the header of every request,
-// and an ID token may have to fit into a URL.
+// tells, and an ID token only where the client asks for them by name. Tokens go without
+// otherwise: an access token is in the header of every request, and an ID token may have
+// to fit into a URL.
 type details struct {
 	aboutPerson
 	UpdatedAt           int64    `json:"updated_at,omitempty"`
@@ -76,4 +81,35 @@ func releaseDetails(p identity.Person, scopes oauth.Scopes) details {
 		out.PhoneNumber, out.PhoneNumberVerified = p.PhoneNumber, &p.PhoneNumberVerified
 	}
 	return out
+}
+
+// inEveryIDToken are the claims of a person that need not be asked for by name.
+var inEveryIDToken = []string{"name", "preferred_username", "email", "email_verified", "groups"}
+
+// detailNames are those of names that are details, each once and in one order, so that no
+// more is remembered than there are.
+func detailNames(names []string) []string {
+	var out []string
+	for _, s := range standardClaims {
+		for _, claim := range s.claims {
+			if slices.Contains(names, claim) && !slices.Contains(inEveryIDToken, claim) {
+				out = append(out, claim)
+			}
+		}
+	}
+	return out
+}
+
+// only are the details of these names.
+func (d details) only(names []string) (map[string]json.RawMessage, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	body, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	out, _ := jsonObject(body)
+	maps.DeleteFunc(out, func(name string, _ json.RawMessage) bool { return !slices.Contains(names, name) })
+	return out, nil
 }

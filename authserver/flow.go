@@ -42,6 +42,8 @@ type flow struct {
 	// Expected is whose ID token the client sent as a hint, or whose sub it claims: the
 	// sub that this client knows the person by.
 	Expected string `json:"x,omitempty"`
+	// IDClaims are the details that are asked for in the ID token.
+	IDClaims []string `json:"ic,omitempty"`
 	// MaxAge is in seconds; nil means none.
 	MaxAge        *int64    `json:"ma,omitempty"`
 	PromptNone    bool      `json:"pn,omitempty"`

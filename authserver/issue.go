@@ -35,7 +35,9 @@ type issuance struct {
 	granted, scopes oauth.Scopes
 	// resources are the grant's, and audience is that of this access token.
 	resources, audience []string
-	nonce               string
+	// idClaims are the details that the ID token has.
+	idClaims []string
+	nonce    string
 	// counter numbers the refresh token.
 	counter int
 	// refreshUntil is the end of the refresh chain; zero for no refresh token.
@@ -67,11 +69,15 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 		// it exactly: it has been looked up under the login's name just now, and has one
 		// way only.
 		means := r.issuer.Provider.Means()
+		more, err := releaseDetails(i.person, i.scopes).only(i.idClaims)
+		if err != nil {
+			return nil, err
+		}
 		answer.IDToken, err = r.issuer.Keys.SignID(i.client.IDTokenAlg(r.issuer, r.now), token.ID{
 			Subject: subject, ClientID: i.client.ID(), Nonce: i.nonce,
 			IssuedAt: r.now, Expires: r.now.Add(life.IDToken), AuthTime: i.login.AuthTime,
 			Class: means.Class, Methods: means.Methods, SessionID: sid(i.login.SessionID, i.client.ID()),
-			AccessToken: access, Person: released,
+			AccessToken: access, Person: released, More: more,
 		})
 		if err != nil {
 			return nil, err
@@ -81,7 +87,7 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 		return answer, nil
 	}
 	answer.RefreshToken, err = r.issuer.Box.Seal(seal.RefreshToken, refreshToken{
-		Grant: i.grant, Counter: i.counter, ClientID: i.client.ID(), ClientUID: i.client.UID(), Scopes: i.granted, Resources: i.resources,
+		Grant: i.grant, Counter: i.counter, ClientID: i.client.ID(), ClientUID: i.client.UID(), Scopes: i.granted, Resources: i.resources, IDClaims: i.idClaims,
 		IssuedAt: r.now, IdleUntil: earlier(r.now.Add(life.RefreshTokenIdle), i.refreshUntil), Until: i.refreshUntil,
 		login: i.login,
 	}, r.now)

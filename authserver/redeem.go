@@ -37,7 +37,7 @@ func (s *Server) redeemCode(r *request, client *registry.Client, req tokenReques
 	grant := newGrant(r, c, client)
 	answer, err := s.mint(r, issuance{
 		client: client, grant: grant.ID, login: c.login, person: person,
-		granted: grant.Scopes, scopes: grant.Scopes, resources: c.Resources, audience: audience, nonce: c.Nonce,
+		granted: grant.Scopes, scopes: grant.Scopes, resources: c.Resources, audience: audience, idClaims: c.IDClaims, nonce: c.Nonce,
 		refreshUntil: refreshUntil(r, c, client),
 	})
 	if err != nil {

@@ -25,8 +25,10 @@ type refreshToken struct {
 	ClientUID string       `json:"u"`
 	Scopes    oauth.Scopes `json:"s"`
 	// Resources are those of the code.
-	Resources []string  `json:"rr,omitempty"`
-	IssuedAt  time.Time `json:"i"`
+	Resources []string `json:"rr,omitempty"`
+	// IDClaims are those of the code.
+	IDClaims []string  `json:"ic,omitempty"`
+	IssuedAt time.Time `json:"i"`
 	// IdleUntil is until when the token must be used, and Until the end of the chain,
 	// which no IdleUntil is beyond.
 	IdleUntil time.Time `json:"ie"`
@@ -59,7 +61,7 @@ func (s *Server) refresh(r *request, client *registry.Client, req tokenRequest) 
 	}
 	answer, err := s.mint(r, issuance{
 		client: client, grant: t.Grant, login: t.login, person: person,
-		granted: t.Scopes, scopes: scopes, resources: t.Resources, audience: audience, counter: t.Counter + 1, refreshUntil: t.Until,
+		granted: t.Scopes, scopes: scopes, resources: t.Resources, audience: audience, idClaims: t.IDClaims, counter: t.Counter + 1, refreshUntil: t.Until,
 	})
 	if err != nil {
 		return nil, serverError(err)

@@ -6,6 +6,7 @@ package token
 import (
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -58,6 +59,8 @@ type ID struct {
 	// AccessToken is the one issued beside it, for at_hash; it may be empty.
 	AccessToken string
 	Person      Person
+	// More are further claims, whose names none of the others has.
+	More map[string]json.RawMessage
 }
 
 type accessClaims struct {
@@ -79,6 +82,26 @@ type idClaims struct {
 	AtHash   string   `json:"at_hash,omitempty"`
 	SID      string   `json:"sid,omitempty"`
 	Person
+}
+
+// fullClaims are idClaims and what those have no fields for.
+type fullClaims struct {
+	idClaims
+
+	more map[string]json.RawMessage
+}
+
+// MarshalJSON makes one object of both.
+func (c fullClaims) MarshalJSON() ([]byte, error) {
+	body, err := json.Marshal(c.idClaims)
+	if err != nil {
+		return nil, err
+	}
+	more, err := json.Marshal(c.more)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(body[:len(body)-1], ','), more[1:]...), nil
 }
 
 // SignAccess returns a as a JWT signed with alg.
@@ -105,6 +128,9 @@ func (k *KeySet) SignID(alg string, i ID) (string, error) {
 	}
 	if i.AccessToken != "" {
 		claims.AtHash = atHash(alg, i.AccessToken)
+	}
+	if len(i.More) > 0 {
+		return k.sign(alg, typID, fullClaims{claims, i.More}, i.IssuedAt)
 	}
 	return k.sign(alg, typID, claims, i.IssuedAt)
 }
