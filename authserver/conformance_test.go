@@ -16,6 +16,7 @@ var plans = map[string]iter.Seq[string]{
 	"TestConformance_FormPost":          maps.Keys(basicModules),
 	"TestConformance_Config":            maps.Keys(configModules),
 	"TestConformance_RPInitiatedLogout": maps.Keys(logoutModules),
+	"TestConformance_BackChannelLogout": maps.Keys(backchannelModules),
 }
 
 // TestConformance_TestsExist: docs/conformance.md names no test that is not there, and

@@ -50,6 +50,9 @@ type metadata struct {
 	ACRValues             []string     `json:"acr_values_supported,omitempty"`
 	ChallengeMethods      []string     `json:"code_challenge_methods_supported"`
 	Prompts               []string     `json:"prompt_values_supported"`
+	// Logout and LogoutSession are OpenID Connect Back-Channel Logout 1.0 section 2.1's.
+	Logout        bool `json:"backchannel_logout_supported"`
+	LogoutSession bool `json:"backchannel_logout_session_supported"`
 	// IssParameter is RFC 9207 section 3's.
 	IssParameter     bool `json:"authorization_response_iss_parameter_supported"`
 	ClaimsParameter  bool `json:"claims_parameter_supported"`
@@ -99,6 +102,8 @@ func metadataOf(i *registry.Issuer) metadata {
 		ACRValues:             acrValues(i),
 		ChallengeMethods:      []string{"S256"},
 		Prompts:               []string{"none", "login", "consent", "select_account"},
+		Logout:                true,
+		LogoutSession:         true,
 		IssParameter:          true,
 		ClaimsParameter:       true,
 	}

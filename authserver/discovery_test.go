@@ -47,6 +47,8 @@ func TestDiscovery_Document(t *testing.T) {
 		"acr_values_supported": ["urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],
 		"code_challenge_methods_supported": ["S256"],
 		"prompt_values_supported": ["none", "login", "consent", "select_account"],
+		"backchannel_logout_supported": true,
+		"backchannel_logout_session_supported": true,
 		"authorization_response_iss_parameter_supported": true,
 		"claims_parameter_supported": true,
 		"request_parameter_supported": false,

@@ -134,12 +134,11 @@ func (d departure) isOf(by *registry.Issuer, kept *store.Session) bool {
 	return d.client != nil && d.logout.Subject != "" && d.logout.Subject == d.client.Subject(by, kept.Subject)
 }
 
-// signOut ends the session, which may be nil, and leads on. What was issued before
-// goes on as long as it does: access tokens until they expire, and grants with
-// offline_access, which is for the time while a person is away.
+// signOut ends the session, which may be nil, and leads on. What was issued with
+// offline_access goes on, which is for the time while a person is away.
 func (s *Server) signOut(w http.ResponseWriter, r *request, d departure, kept *store.Session) error {
 	if kept != nil {
-		if err := s.forgetSession(r, kept.ID); err != nil {
+		if err := s.endFor(r, kept); err != nil {
 			return unavailable(fmt.Errorf("end session: %w", err))
 		}
 	}
@@ -152,7 +151,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *request, d departure, kept *s
 	}
 	return render(w, http.StatusOK, pages.Notice{
 		Base: base(r.issuer), Title: "You are signed out",
-		Text: "An app that you have used may still know you, until you sign out there, too.",
+		Text: "Apps that sign out together with this page are told. Another one that you have used may still know you, until you sign out there, too.",
 	})
 }
 

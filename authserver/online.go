@@ -72,6 +72,20 @@ func (s *Server) checkOnline(r *request, client *registry.Client, granted oauth.
 	if !online(client, granted, sessionID) {
 		return nil
 	}
+	return s.checkSession(r, sessionID)
+}
+
+// checkCode is checkOnline for a code. One that is for the time while a person is away
+// is refused after a sign-out as well, if its client wants to hear of that: it would
+// not, of one that was before the grant.
+func (s *Server) checkCode(r *request, client *registry.Client, c code) *oauth.Error {
+	if c.SessionID != "" && client.BackchannelLogoutURI() != "" {
+		return s.checkSession(r, c.SessionID)
+	}
+	return s.checkOnline(r, client, c.Scopes, c.SessionID)
+}
+
+func (s *Server) checkSession(r *request, sessionID string) *oauth.Error {
 	lives, err := s.signedIn(r, sessionID)
 	switch {
 	case err != nil:

@@ -27,7 +27,7 @@ func (s *Server) redeemCode(r *request, client *registry.Client, req tokenReques
 	if problem != nil {
 		return nil, problem
 	}
-	if problem := s.checkOnline(r, client, c.Scopes, c.SessionID); problem != nil {
+	if problem := s.checkCode(r, client, c); problem != nil {
 		return nil, problem
 	}
 	person, problem := s.stillThere(r, client, c.login)
@@ -134,6 +134,9 @@ func newGrant(r *request, c code, client *registry.Client) store.Grant {
 	ends := r.now.Add(last)
 	if until := refreshUntil(r, c, client); !until.IsZero() {
 		ends = until.Add(last)
+	}
+	if client.BackchannelLogoutURI() != "" && c.SessionUntil.After(ends) {
+		ends = c.SessionUntil // by it the client is found when the person signs out
 	}
 	return store.Grant{
 		ID: c.ID, Issuer: r.issuer.Name, ClientID: c.ClientID, ClientUID: c.ClientUID,

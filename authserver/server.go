@@ -12,6 +12,7 @@
 package authserver
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clientele-dev/clientele/authserver/backchannel"
 	"github.com/clientele-dev/clientele/authserver/clientkeys"
 	"github.com/clientele-dev/clientele/authserver/outbound"
 	"github.com/clientele-dev/clientele/authserver/registry"
@@ -80,6 +82,7 @@ type Server struct {
 	consents *recent[consentKey, store.Consent]
 	log      *slog.Logger
 	metrics  *metrics
+	notifier *backchannel.Notifier
 	pages    *room
 	clients  *room
 	now      func() time.Time
@@ -124,8 +127,12 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	notifier, err := backchannel.New(backchannel.Config{Client: c.Outbound, Log: c.Log, Registerer: c.Registerer})
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
-		registry: c.Registry, store: c.Store,
+		registry: c.Registry, notifier: notifier, store: c.Store,
 		sessions: newRecent[sessionKey, store.Session](c.SessionCache, rememberedMost),
 		void:     newRecent[signInKey, struct{}](c.SessionCache, rememberedMost),
 		consents: newRecent[consentKey, store.Consent](c.SessionCache, rememberedMost),
@@ -136,6 +143,10 @@ func New(c Config) (*Server, error) {
 	s.routes = s.table()
 	return s, nil
 }
+
+// Drain finishes what goes on in the background, for as long as ctx lasts. It is for when
+// no request will come any more.
+func (s *Server) Drain(ctx context.Context) { s.notifier.Drain(ctx) }
 
 // ServeHTTP finds the issuer and the endpoint that a request is for.
 func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {

@@ -67,7 +67,7 @@ func (s *Server) takeUp(r *request, now *store.Session) (renewed bool, err error
 	case former.SignIn != held.SignIn:
 		return false, nil
 	}
-	if err := s.forgetSession(r, former.ID); err != nil {
+	if err := s.endFor(r, former); err != nil {
 		return false, unavailable(fmt.Errorf("end former session: %w", err))
 	}
 	return false, nil

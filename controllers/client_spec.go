@@ -233,6 +233,7 @@ func desiredClient(oc *v1alpha1.OAuthClient, issuer *registration.Server) (regis
 		TokenEndpointAuthMethod: string(spec.TokenEndpointAuthMethod),
 		PKCERequired:            spec.PKCE != v1alpha1.PKCEOptional,
 		PostLogoutRedirectURIs:  texts(spec.PostLogoutRedirectURIs),
+		BackchannelLogoutURI:    spec.BackchannelLogoutURI,
 		Audiences:               texts(spec.Audiences),
 		Pairwise:                spec.SubjectType == v1alpha1.SubjectPairwise,
 		JWKS:                    publicKeys(spec.JWKS),

@@ -98,6 +98,8 @@ func TestDesiredClient(t *testing.T) {
 			func(c *registration.Client) { c.TokenEndpointAuthMethod = "client_secret_post" }},
 		{"Public", func(s *v1alpha1.OAuthClientSpec) { s.Type = v1alpha1.ClientTypePublic },
 			func(c *registration.Client) { c.Public, c.TokenEndpointAuthMethod = true, "none" }},
+		{"a back-channel logout URI", toldAt("http://wiki.docs.svc:8080/out"),
+			func(c *registration.Client) { c.BackchannelLogoutURI = "http://wiki.docs.svc:8080/out" }},
 		{"APIs of others", forAPIs("api://shop.orders", "https://api.example.com/"),
 			func(c *registration.Client) { c.Audiences = []string{"api://shop.orders", "https://api.example.com/"} }},
 		{"public subjects", func(s *v1alpha1.OAuthClientSpec) { s.SubjectType = v1alpha1.SubjectPublic }, func(*registration.Client) {}},
@@ -140,6 +142,7 @@ func TestDesiredClient(t *testing.T) {
 		{"pairwise for two hosts", func(s *v1alpha1.OAuthClientSpec) {
 			s.SubjectType, s.RedirectURIs = v1alpha1.SubjectPairwise, append(s.RedirectURIs, "https://shop.example.com/cb")
 		}, "InvalidSpec", "subjectType pairwise needs redirectURIs that are all https and of one host"},
+		{"a back-channel logout URI", toldAt("https://wiki.example.com/out#x"), "InvalidSpec", "backchannelLogoutURI: has a fragment"},
 		{"an audience that is no URI", forAPIs("shop.orders"), "InvalidSpec", "audiences[0]: is not an absolute URI without a fragment"},
 		{"two mistakes", func(s *v1alpha1.OAuthClientSpec) { s.RedirectURIs, s.PKCE, s.Type = nil, "Optional", "Public" }, "InvalidSpec", "redirectURIs is empty; pkceRequired is false"},
 	} {

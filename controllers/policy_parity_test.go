@@ -156,6 +156,10 @@ func logouts(uris ...v1alpha1.RedirectURI) func(*v1alpha1.OAuthClientSpec) {
 	return func(s *v1alpha1.OAuthClientSpec) { s.PostLogoutRedirectURIs = uris }
 }
 
+func toldAt(uri string) func(*v1alpha1.OAuthClientSpec) {
+	return func(s *v1alpha1.OAuthClientSpec) { s.BackchannelLogoutURI = uri }
+}
+
 func lives(l v1alpha1.ClientLifetimes) func(*v1alpha1.OAuthClientSpec) {
 	return func(s *v1alpha1.OAuthClientSpec) { s.Lifetimes = &l }
 }
@@ -234,6 +238,14 @@ var refusals = []refusal{
 	{"after a logout, an allowed host", "per-team", "team-a", changes{redirects("https://one.example.com/"), logouts("https://x.a.example.com/")}, ""},
 	{"after a logout, another host", "per-team", "team-a", changes{redirects("https://one.example.com/"), logouts("https://one.example.com/", "https://two.example.com/")},
 		"spec.postLogoutRedirectURIs[1]: the host two.example.com is not among those that rule team-a of AuthorizationServer per-team allows: *.a.example.com, *.A2.example.com, one.example.com."},
+	{"a back-channel host that is allowed", "per-team", "team-a", changes{redirects("https://one.example.com/"), toldAt("https://X.a.example.com:8443/out")}, ""},
+	{"another back-channel host", "per-team", "team-a", changes{redirects("https://one.example.com/"), toldAt("https://two.example.com/out")},
+		"spec.backchannelLogoutURI: the host two.example.com is not among those that rule team-a of AuthorizationServer per-team allows: *.a.example.com, *.A2.example.com, one.example.com. Use one of them, or have the platform team add this one to redirectHosts of that rule."},
+	{"a Service, where hosts are named", "per-team", "team-a", changes{redirects("https://one.example.com/"), toldAt("http://wiki.docs.svc:8080/out")},
+		"spec.backchannelLogoutURI: the host wiki.docs.svc is"},
+	{"a back-channel host, without a policy", "open", "plain", changes{toldAt("http://wiki.docs.svc/out")}, ""},
+	{"a back-channel IPv6 address", "addresses", "plain", changes{redirects("https://a.example/"), toldAt("https://[2001:DB8::1]/out")}, ""},
+	{"another back-channel IPv6 address", "addresses", "plain", changes{redirects("https://a.example/"), toldAt("https://[2001:db8::2]/out")}, "spec.backchannelLogoutURI: the host [2001:db8::2] is"},
 	{"an IPv6 address", "addresses", "plain", changes{redirects("https://[2001:db8::1]:8443/cb")}, ""},
 	{"an IPv6 address in upper case", "addresses", "plain", changes{redirects("https://[2001:DB8::1]/cb")}, ""},
 	{"another IPv6 address", "addresses", "plain", changes{redirects("https://[2001:db8::2]/cb")}, "spec.redirectURIs[0]: the host [2001:db8::2] is"},

@@ -153,7 +153,7 @@ type PolicyRule struct {
 	RedirectSchemes []RedirectScheme `json:"redirectSchemes,omitempty"`
 
 	// redirectHosts are the hosts that https redirect URIs, those for after a logout
-	// included, may have: a host such as wiki.example.com, or *.example.com for all
+	// included, and the backchannelLogoutURI may have: a host such as wiki.example.com, or *.example.com for all
 	// hosts below example.com. Upper and lower case are the same.
 	// +optional
 	// +listType=set

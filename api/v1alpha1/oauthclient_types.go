@@ -240,7 +240,7 @@ type OAuthClientSpec struct {
 	AccessTokenSigningAlg SigningAlg `json:"accessTokenSigningAlg,omitempty"`
 
 	// scopes are the scopes that the client may ask for. A request for another one
-	// is refused. offline_access makes refresh tokens available.
+	// is refused. offline_access lets refresh tokens outlive the person's session.
 	// +optional
 	// +listType=set
 	// +default=["openid"]

@@ -42,6 +42,16 @@ func (r *Registry) Client(issuer *Issuer, clientID string) (*Client, bool) {
 	return c.(*Client), true
 }
 
+// TellsOfLogout reports whether any client of an issuer is told when people sign out.
+func (r *Registry) TellsOfLogout(issuer string) bool {
+	found := false
+	r.clients.Range(func(k, c any) bool {
+		found = k.(clientKey).issuer == issuer && c.(*Client).BackchannelLogoutURI() != ""
+		return !found
+	})
+	return found
+}
+
 // SetClient adds c, or replaces the client of the same issuer and client_id.
 func (r *Registry) SetClient(c *Client) {
 	was, _ := r.clients.Swap(clientKey{c.record.AuthorizationServer, c.record.ClientID}, c)

@@ -92,6 +92,10 @@ func (c *Client) LogoOrigin() string {
 	return scheme + rest
 }
 
+// BackchannelLogoutURI is where the client is told that a person has signed out, or
+// empty.
+func (c *Client) BackchannelLogoutURI() string { return c.record.BackchannelLogoutURI }
+
 // PostLogoutURI was compared with a registration (OpenID Connect RP-Initiated Logout
 // 1.0 section 3). Only Client.PostLogout makes one, so an unchecked string cannot
 // reach a Location. The zero value is none.

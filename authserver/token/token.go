@@ -28,6 +28,8 @@ var ErrInvalid = errors.New("token is not valid")
 const (
 	typAccess = "at+jwt"
 	typID     = "JWT"
+	// typLogout is OpenID Connect Back-Channel Logout 1.0 section 2.4's.
+	typLogout = "logout+jwt"
 )
 
 // leeway is how far the clocks of two replicas may be apart.

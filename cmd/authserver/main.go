@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := &process{options: o, log: log, watcher: watcher, sweep: kept.sweep, handler: handler, metrics: metrics}
+	p := &process{options: o, log: log, watcher: watcher, sweep: kept.sweep, handler: handler, drain: handler.Drain, metrics: metrics}
 	return p.run(ctx)
 }
 

@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// drain bounds how long requests that are being served may take at the end.
-	drain = 20 * time.Second
+	// patience bounds how long requests that are being served may take at the end, with
+	// what goes on in the background.
+	patience = 20 * time.Second
 
 	// Slow clients cost a connection, so they get little time.
 	readHeaderTimeout = 5 * time.Second
@@ -46,8 +47,11 @@ type process struct {
 	log     *slog.Logger
 	watcher watcher
 	// sweep runs until its context ends; nil means that nothing is to be swept.
-	sweep    func(context.Context) error
-	handler  http.Handler
+	sweep   func(context.Context) error
+	handler http.Handler
+	// drain finishes what goes on in the background, as long as its context lasts; nil
+	// means that nothing does.
+	drain    func(context.Context)
 	metrics  *prometheus.Registry
 	stopping atomic.Bool
 
@@ -102,7 +106,7 @@ func (p *process) run(ctx context.Context) error {
 	if err == nil {
 		err = p.wait(failed)
 	}
-	err = errors.Join(err, shutDown(running, servers))
+	err = errors.Join(err, p.shutDown(running, servers))
 	cancel()
 	background.Wait()
 	select {
@@ -181,9 +185,10 @@ func serve(s *http.Server, n net.Listener) error {
 	return s.ServeTLS(n, "", "")
 }
 
-// shutDown lets all servers finish what they are serving, the ops listener too.
-func shutDown(ctx context.Context, servers []*http.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, drain)
+// shutDown lets all servers finish what they are serving, the ops listener too, and then
+// what is going on in the background.
+func (p *process) shutDown(ctx context.Context, servers []*http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	errs := make([]error, len(servers))
 	var all sync.WaitGroup
@@ -195,5 +200,8 @@ func shutDown(ctx context.Context, servers []*http.Server) error {
 		})
 	}
 	all.Wait()
+	if p.drain != nil {
+		p.drain(ctx)
+	}
 	return errors.Join(errs...)
 }

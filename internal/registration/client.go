@@ -216,6 +216,9 @@ func (c Client) Validate() error {
 			refuse("postLogoutRedirectURIs[%d]: %w", i, err)
 		}
 	}
+	if err := ValidateBackchannelURI(c.BackchannelLogoutURI); err != nil {
+		refuse("backchannelLogoutURI: %w", err)
+	}
 	errs = append(errs, c.validateAuthentication(), c.validateTerms(), c.validatePages(), c.validateSector(), c.validateAudiences())
 	return errors.Join(errs...)
 }

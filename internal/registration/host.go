@@ -15,14 +15,20 @@ func RedirectHost(uri string) (host string, https bool) {
 	if !strings.HasPrefix(uri, "https:") {
 		return "", false
 	}
+	return BackchannelHost(uri), true
+}
+
+// BackchannelHost is RedirectHost for a URI of which http counts as well.
+func BackchannelHost(uri string) string {
 	u, err := url.ParseRequestURI(uri) // as url() of the API server's CEL does
 	if err != nil {
-		return "", true
+		return ""
 	}
-	if host = lowerASCII(u.Hostname()); strings.Contains(host, ":") {
+	host := lowerASCII(u.Hostname())
+	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	return host, true
+	return host
 }
 
 // MatchesHost reports whether host, as RedirectHost returns it, is the one that pattern

@@ -34,6 +34,10 @@ var (
 	httpIssuer    = regexp.MustCompile(`^http://(localhost|127[.]0[.]0[.]1|[[]::1[]])(:[0-9]{1,5})?(/|$)`)
 	reservedInURL = regexp.MustCompile(`/([.]|[.][.]|[.]well-known)(/|$)`)
 
+	// backchannelURI is https, or http of a Service of the cluster or of loopback.
+	backchannelURI = regexp.MustCompile(`^(https://[A-Za-z0-9._~-]+|https://[[][0-9A-Fa-f:.]+[]]|http://[a-z0-9-]+[.][a-z0-9-]+[.]svc([.]cluster[.]local)?` +
+		`|http://localhost|http://127[.]0[.]0[.]1|http://[[]::1[]])(:[0-9]{1,5})?([/?][!$-;=?-Z_a-z~]*)?$`)
+
 	// webURI leaves nothing in the host that a Content-Security-Policy would read as
 	// more than a host.
 	webURI = regexp.MustCompile(`^https://[A-Za-z0-9._~-]+(:[0-9]{1,5})?([/?#][!#-;=?-[_a-z~]*)?$`)
@@ -106,6 +110,23 @@ func ValidateWebURI(raw string) error {
 		return errors.New("is not a URI that can be parsed") // err would repeat raw
 	}
 	return nil
+}
+
+// ValidateBackchannelURI says why raw cannot be where a client is told that a person has
+// signed out (OpenID Connect Back-Channel Logout 1.0 section 2.2). An empty one is none
+// at all, and valid.
+func ValidateBackchannelURI(raw string) error {
+	switch {
+	case raw == "":
+		return nil
+	case len(raw) > maxWebURI:
+		return errors.New("is too long")
+	case strings.Contains(raw, "#"):
+		return errors.New("has a fragment")
+	case !backchannelURI.MatchString(raw):
+		return errors.New("is neither an https URI nor an http URI of a Service of this cluster, such as http://wiki.docs.svc:8080/logout")
+	}
+	return checkParsed(raw)
 }
 
 // checkParsed refuses what the server could not parse, such as a malformed IPv6

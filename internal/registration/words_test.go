@@ -65,12 +65,42 @@ func TestValidateWebURI_Words(t *testing.T) {
 	}
 }
 
+func TestValidateBackchannelURI(t *testing.T) {
+	for _, c := range []struct{ uri, want string }{
+		{"", ""},
+		{"https://wiki.example.com", ""},
+		{"https://wiki.example.com:8443/out?from=clientele", ""},
+		{"https://[2001:db8::1]/out", ""},
+		{"http://wiki.docs.svc:8080/out", ""},
+		{"http://wiki.docs.svc.cluster.local/out", ""},
+		{"http://127.0.0.1:8080/out", ""},
+		{"http://localhost/out", ""},
+		{"http://wiki.example.com/out", "is neither"},
+		{"http://wiki.docs/out", "is neither"},
+		{"http://docs.svc/out", "is neither"},
+		{"http://wiki.docs.svc.example.com/out", "is neither"},
+		{"http://10.0.0.1/out", "is neither"},
+		{"https://user@wiki.example.com/out", "is neither"},
+		{"https:///out", "is neither"},
+		{"https://wiki.example.com\\@evil.example/out", "is neither"},
+		{"https://wiki.example.com/a b", "is neither"},
+		{"ftp://wiki.example.com/out", "is neither"},
+		{"/out", "is neither"},
+		{"https://wiki.example.com/out#x", "has a fragment"},
+		{"https://wiki.example.com:99999/out", "has a port above 65535"},
+		{"https://wiki.example.com/%zz", "is not a URI that can be parsed"},
+		{"https://wiki.example.com/" + strings.Repeat("x", 500), "is too long"},
+	} {
+		expect(t, c.uri, ValidateBackchannelURI(c.uri), c.want)
+	}
+}
+
 func TestErrorsDoNotRepeatTheURI(t *testing.T) {
 	const marker = "xyzzy"
 	for _, uri := range []string{
 		"https://" + marker + ":pass@a.example/", "https://[" + marker + "]/", "http://" + marker + "/", marker + ":/", marker, "https://a.example/#" + marker,
 	} {
-		for _, err := range []error{ValidateRedirectURI(uri, true), ValidateIssuer(uri), ValidateWebURI(uri + "%zz")} {
+		for _, err := range []error{ValidateRedirectURI(uri, true), ValidateIssuer(uri), ValidateWebURI(uri + "%zz"), ValidateBackchannelURI(uri + "#")} {
 			if err == nil || strings.Contains(err.Error(), marker) {
 				t.Errorf("%s: %v", uri, err)
 			}

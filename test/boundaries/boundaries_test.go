@@ -28,6 +28,7 @@ const ours = "github.com/clientele-dev/clientele/"
 var layout = []string{
 	ours + "api/v1alpha1",
 	ours + "authserver",
+	ours + "authserver/backchannel",
 	ours + "authserver/clientkeys",
 	ours + "authserver/identity",
 	ours + "authserver/keys",
@@ -144,6 +145,11 @@ var laws = []law{
 		never:   []string{"github.com/golang-jwt/..."},
 		direct:  true,
 		because: "one package signs and verifies, so that every rule about tokens is in one place",
+	},
+	{
+		of:      []string{ours + "authserver/backchannel"},
+		never:   []string{ours + "...", "github.com/golang-jwt/..."},
+		because: "it tells whom it is asked to tell what it is given; who that is, and with which token, is decided elsewhere",
 	},
 	{
 		of:      []string{ours + "authserver/outbound"},
