@@ -6,6 +6,8 @@
 package stock
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -97,6 +99,12 @@ OIDCPassIDTokenAs claims serialized
 <Location />
 	AuthType openid-connect
 	Require claim groups:engineering
+</Location>
+<Location /oidc/callback>
+	<RequireAny>
+		Require valid-user
+		Require expr "%%{QUERY_STRING} == 'jwks=rsa'"
+	</RequireAny>
 </Location>
 <Location /forbidden>
 	Require claim groups:nobody
@@ -206,6 +214,43 @@ func TestModAuthOpenIDC(t *testing.T) {
 	}
 }
 
+// The module publishes its keys itself, where the server fetches them.
+func TestModAuthOpenIDC_PrivateKeyJWT(t *testing.T) {
+	a := newApache(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(a.dir, "client.pub"), &pem.Block{Type: "PUBLIC KEY", Bytes: public})
+	write(t, filepath.Join(a.dir, "client.key"), &pem.Block{Type: "PRIVATE KEY", Bytes: private})
+	a.client.TokenEndpointAuthMethod, a.client.Digests = registration.AuthMethodPrivateKeyJWT, nil
+	a.client.JWKSURI = a.url + "/oidc/callback?jwks=rsa"
+	a.start(t, "OIDCPKCEMethod S256",
+		"OIDCPublicKeyFiles wiki#"+filepath.Join(a.dir, "client.pub"), "OIDCPrivateKeyFiles wiki#"+filepath.Join(a.dir, "client.key"),
+		"OIDCProviderTokenEndpointAuth private_key_jwt") // which it knows only after the keys
+	a.story(t)
+}
+
+// asksWho is nil if the site does not know any more who the person is.
+func (a *apache) asksWho(t *testing.T) error {
+	page, err := a.browser.Open(t.Context(), a.url+"/page")
+	if err != nil {
+		return err
+	}
+	if _, asked := page.Form("password"); !asked {
+		return fmt.Errorf("the person is not asked to sign in: at %s with %d", page.URL.Redacted(), page.Status)
+	}
+	return nil
+}
+
 // story has the person sign in, come back, and sign out.
 func (a *apache) story(t *testing.T) {
 	t.Helper()
@@ -254,12 +299,8 @@ func (a *apache) signOut(t *testing.T, told map[string]string) {
 	if a.active(t, told["oidc_access_token"]) {
 		t.Error("the access token is still active")
 	}
-	page, err := a.browser.Open(t.Context(), a.url+"/page")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, asked := page.Form("password"); !asked {
-		t.Errorf("who has signed out is not asked to sign in: at %s with %d", page.URL.Redacted(), page.Status)
+	if err := a.asksWho(t); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -37,8 +37,16 @@ func TestAuthlib(t *testing.T) {
 			method(registration.AuthMethodNone)(set, c)
 			c.Public, c.Digests, set.ClientSecret = true, nil, ""
 		},
+		"private_key_jwt": func(set *settings, c *registration.Client) {
+			method(registration.AuthMethodPrivateKeyJWT)(set, c)
+			set.PrivateKey, c.JWKS = clientKey(t)
+			c.Digests, set.ClientSecret = nil, ""
+		},
 		"client_secret_basic, without PKCE": func(set *settings, c *registration.Client) {
 			set.PKCE, c.PKCERequired = false, false
+		},
+		"client_secret_basic, without offline_access": func(set *settings, _ *registration.Client) {
+			set.Scope = "openid profile email groups"
 		},
 		// Authlib sends credentials in Basic as they are, not form-urlencoded. These
 		// would decode to others.

@@ -35,6 +35,10 @@ type settings struct {
 	PostLogoutURI string `json:"post_logout_redirect_uri"`
 	Scope         string `json:"scope"`
 	ResponseMode  string `json:"response_mode,omitempty"`
+	// Resource is an API besides the client's own.
+	Resource string `json:"resource,omitempty"`
+	// LogoutTokens says whether the app gets logout tokens.
+	LogoutTokens bool `json:"logout_tokens"`
 	// PKCE says whether to use it.
 	PKCE bool `json:"pkce"`
 }

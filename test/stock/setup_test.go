@@ -216,7 +216,7 @@ func (s *site) register(t *testing.T, clients ...registration.Client) {
 // restart has a new server take over, with what was stored.
 func (s *site) restart(t *testing.T) {
 	t.Helper()
-	h, err := inprocess.New(inprocess.Options{Issuer: s.issuer, Clients: s.clients, Store: s.store, Keys: &s.keys})
+	h, err := inprocess.New(inprocess.Options{Issuer: s.issuer, Clients: s.clients, Store: s.store, Keys: &s.keys, RootCAs: s.pool})
 	if err != nil {
 		t.Fatal(err)
 	}

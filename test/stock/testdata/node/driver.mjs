@@ -3,7 +3,9 @@
 
 // What plays the person, and reads what an app has got, is at the other end of
 // standard input and output: a line of JSON each.
+import assert from 'node:assert/strict'
 import { createInterface } from 'node:readline'
+import { jwtVerify } from 'jose'
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 
@@ -30,8 +32,18 @@ export async function visit(url) {
 // rotate has the issuer's keys change.
 export const rotate = () => ask({ rotate: true })
 
-// logoutToken waits for one to be sent to the app.
-export const logoutToken = async () => (await ask({ logout_token: true })).logout_token
+// checkLogoutToken waits for one to be sent to the app, and does what OpenID Connect
+// Back-Channel Logout 1.0 section 2.6 has an app do, by the library that most use.
+export async function checkLogoutToken(keys, { iss, sub, aud, sid }) {
+  const { logout_token: token } = await ask({ logout_token: true })
+  const { payload } = await jwtVerify(token, keys, {
+    issuer: iss, audience: aud, typ: 'logout+jwt', algorithms: [settings.id_token_alg], requiredClaims: ['iat', 'exp', 'jti'],
+  })
+  assert.ok(sid)
+  assert.deepEqual([payload.sub, payload.sid], [sub, sid])
+  assert.deepEqual(payload.events, { 'http://schemas.openid.net/event/backchannel-logout': {} })
+  assert.ok(!('nonce' in payload))
+}
 
 export async function done(outcome) {
   process.stdout.write(JSON.stringify({ done: outcome }) + '\n')

@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
+import { createLocalJWKSet } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { settings, visit, rotate, logoutToken, done } from './driver.mjs'
+import { checkLogoutToken, settings, visit, rotate, done } from './driver.mjs'
 
 async function privateKey() {
   const der = createPrivateKey(settings.private_key).export({ format: 'der', type: 'pkcs8' })
@@ -21,10 +22,13 @@ const authentication = await {
   none: () => oauth.None(),
 }[settings.auth_method]()
 
+const keys = {}
+const own = `api://${client.client_id}` // the client's own API
+
 // answer checks signatures as well, where this library relies on TLS unless it is told.
 async function answer(process, response, ...options) {
   const tokens = await process(as, client, response, ...options)
-  await oauth.validateApplicationLevelSignature(as, response)
+  await oauth.validateApplicationLevelSignature(as, response, { [oauth.jwksCache]: keys })
   return tokens
 }
 
@@ -42,10 +46,12 @@ async function signIn(extra = {}) {
   }
   if (settings.response_mode) parameters.response_mode = settings.response_mode
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  for (const resource of settings.resource ? [own, settings.resource] : []) url.searchParams.append('resource', resource)
   const back = await visit(url)
   const said = back.method === 'GET' ? new URL(back.url) : new URLSearchParams(await back.text())
   const callback = oauth.validateAuthResponse(as, client, said, state)
-  const response = await oauth.authorizationCodeGrantRequest(as, client, authentication, callback, settings.redirect_uri, verifier)
+  const response = await oauth.authorizationCodeGrantRequest(as, client, authentication, callback, settings.redirect_uri, verifier,
+    { additionalParameters: settings.resource ? { resource: own } : {} })
   return answer(oauth.processAuthorizationCodeResponse, response, { expectedNonce: nonce, requireIdToken: true })
 }
 
@@ -64,15 +70,24 @@ outcome.Userinfo = await oauth.processUserInfoResponse(as, client, sub, await oa
 
 // What an API does that is called with the access token.
 const call = (token) => new Request('https://api.example.com/', { headers: { authorization: `Bearer ${token}` } })
-outcome.AccessToken = await oauth.validateJwtAccessToken(as, call(tokens.access_token), `api://${client.client_id}`)
-await assert.rejects(oauth.validateJwtAccessToken(as, call(tokens.id_token), `api://${client.client_id}`))
+outcome.AccessToken = await oauth.validateJwtAccessToken(as, call(tokens.access_token), own, { [oauth.jwksCache]: keys })
+await assert.rejects(oauth.validateJwtAccessToken(as, call(tokens.id_token), own))
 
-const refreshed = await refresh(tokens.refresh_token, { additionalParameters: { scope: settings.scope } })
+let { refresh_token } = tokens
+if (settings.resource) {
+  // Another API gets a token of its own (RFC 8707 section 2.2).
+  const other = await refresh(refresh_token, { additionalParameters: { resource: settings.resource } })
+  await oauth.validateJwtAccessToken(as, call(other.access_token), settings.resource, { [oauth.jwksCache]: keys })
+  await assert.rejects(oauth.validateJwtAccessToken(as, call(other.access_token), own, { [oauth.jwksCache]: keys }))
+  refresh_token = other.refresh_token
+}
+
+const refreshed = await refresh(refresh_token, { additionalParameters: { scope: settings.scope } })
 outcome.Refreshed = oauth.getValidatedIdTokenClaims(refreshed)
 
 // Hours later, with the metadata and the keys of the beginning.
 await rotate()
-const rotated = await refresh(refreshed.refresh_token)
+const rotated = await refresh(refreshed.refresh_token, settings.resource && { additionalParameters: { resource: own } })
 outcome.Rotated = oauth.getValidatedIdTokenClaims(rotated)
 const again = await signIn({ prompt: 'none' })
 assert.equal(oauth.getValidatedIdTokenClaims(again).sub, sub)
@@ -89,5 +104,6 @@ leave.searchParams.set('post_logout_redirect_uri', settings.post_logout_redirect
 leave.searchParams.set('state', state)
 const bye = await visit(leave)
 assert.equal(bye.url, `${settings.post_logout_redirect_uri}?state=${state}`)
+if (settings.logout_tokens) await checkLogoutToken(createLocalJWKSet(keys.jwks), oauth.getValidatedIdTokenClaims(again))
 await assert.rejects(signIn({ prompt: 'none' }), fails('login_required'))
 await done(outcome)

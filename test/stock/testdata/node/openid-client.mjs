@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
+import { createLocalJWKSet } from 'jose'
 import * as client from 'openid-client'
-import { settings, visit, rotate, logoutToken, done } from './driver.mjs'
+import { checkLogoutToken, settings, visit, rotate, done } from './driver.mjs'
 
 async function privateKey() {
   const der = createPrivateKey(settings.private_key).export({ format: 'der', type: 'pkcs8' })
@@ -73,5 +74,6 @@ const bye = await visit(client.buildEndSessionUrl(config, {
   id_token_hint: again.id_token, post_logout_redirect_uri: settings.post_logout_redirect_uri, state,
 }))
 assert.equal(bye.url, `${settings.post_logout_redirect_uri}?state=${state}`)
+if (settings.logout_tokens) await checkLogoutToken(createLocalJWKSet(client.getJwksCache(config).jwks), again.claims())
 await assert.rejects(signIn({ prompt: 'none' }), fails('login_required'))
 await done(outcome)
