@@ -203,7 +203,7 @@ type switchable struct {
 	err   error
 }
 
-func newUsers(t *testing.T) *switchable {
+func newUsers(t testing.TB) *switchable {
 	t.Helper()
 	return &switchable{inner: userList(t, "alice", "bob")}
 }
@@ -220,7 +220,7 @@ var hashes = sync.OnceValue(func() map[string]string {
 	return out
 })
 
-func userList(t *testing.T, names ...string) identity.Provider {
+func userList(t testing.TB, names ...string) identity.Provider {
 	t.Helper()
 	var list []userfile.User
 	for _, name := range names {

@@ -74,3 +74,25 @@ func TestVerifyHint_Refuses(t *testing.T) {
 		}
 	}
 }
+
+// FuzzVerifyHint: only what was signed here is a hint, and it says what was signed.
+func FuzzVerifyHint(f *testing.F) {
+	k := fixedKey(f)
+	for _, alg := range required {
+		raw := signedID(f, k, alg, id)
+		f.Add(raw)
+		f.Add(raw + "=")
+		f.Add(signed(f, k, alg, access))
+		f.Add(swapClaims(f, k, raw))
+	}
+	f.Add("..")
+	f.Fuzz(func(t *testing.T, raw string) {
+		got, err := k.VerifyHint(raw)
+		switch {
+		case err == nil && got != (Hint{Subject: id.Subject, ClientID: id.ClientID}):
+			t.Errorf("VerifyHint(%q) = %+v, want ErrInvalid for what was never signed", raw, got)
+		case err != nil && (!errors.Is(err, ErrInvalid) || got != (Hint{})):
+			t.Errorf("VerifyHint(%q) = %+v, %v, want ErrInvalid and nothing", raw, got, err)
+		}
+	})
+}
