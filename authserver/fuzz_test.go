@@ -142,7 +142,7 @@ func FuzzBearer(f *testing.F) {
 // of the browser that a flow began in takes it up.
 func FuzzCookies(f *testing.F) {
 	x := newFuzzed(f)
-	sealed, err := x.issuer.Box.Seal(seal.Session, sealedSession{ID: "session-of-alice"}, x.now)
+	sealed, err := x.issuer.Box.Seal(seal.Session, sealedSession{ID: "session-of-alice", SignIn: "first"}, x.now)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -154,8 +154,9 @@ func FuzzCookies(f *testing.F) {
 	f.Add("clientele-main-session=" + sealed + ";;=; " + own(browserCookie) + "=")
 	f.Fuzz(func(t *testing.T, header string) {
 		r := &request{issuer: x.issuer, now: x.now, Request: (&http.Request{Header: http.Header{"Cookie": {header}}}).WithContext(t.Context())}
-		if id, ok := r.sessionID(); ok && (id != "session-of-alice" || !strings.Contains(header, own(sessionCookie)+"=") || !strings.Contains(header, sealed)) {
-			t.Errorf("%q names the session %q", header, id)
+		held, ok := r.sessionHeld()
+		if ok && (held != sealedSession{ID: "session-of-alice", SignIn: "first"} || !strings.Contains(header, own(sessionCookie)+"=") || !strings.Contains(header, sealed)) {
+			t.Errorf("%q names the session %q", header, held.ID)
 		}
 		if r.isBrowser(hash(secret)) && (!strings.Contains(header, own(browserCookie)+"=") || !strings.Contains(header, secret)) {
 			t.Errorf("%q is the browser of somebody else", header)
