@@ -30,7 +30,7 @@ func TestConformance_BackChannelLogout(t *testing.T) {
 }
 
 var backchannelModules = map[string]func(*leavingParty, *hearer){
-	"oidcc-backchannel-rp-initiated-logout-discovery-endpoint-verification": func(p *leavingParty, _ *hearer) {
+	"oidcc-backchannel-logout-discovery-endpoint-verification": func(p *leavingParty, _ *hearer) {
 		m := p.call(p.request(http.MethodGet, mainIssuer+"/.well-known/openid-configuration", "")).ok()
 		if m.JSON["backchannel_logout_supported"] != true || m.JSON["backchannel_logout_session_supported"] != true || m.JSON["end_session_endpoint"] == nil {
 			p.t.Errorf("the metadata is %s", m.body)

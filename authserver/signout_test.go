@@ -154,10 +154,15 @@ func TestBackchannel_Nobody(t *testing.T) {
 			w.addClient("wiki", func(r *registration.Client) { *r = recreated(*r); r.BackchannelLogoutURI = tellURI })
 			b.signOut()
 		},
-		"signed in again":         func(w *world, b *browser) { b.online(w); b.again("alice", alicePass) },
-		"stays":                   func(w *world, b *browser) { b.online(w); b.leave(nil).submit(url.Values{"decision": {"stay"}}) },
-		"nobody was signed in":    func(_ *world, b *browser) { b.leave(nil) },
-		"an old cookie signs out": func(w *world, b *browser) { b.online(w); old := w.copied(b); b.again("alice", alicePass); old.leave(nil) },
+		"signed in again":      func(w *world, b *browser) { b.online(w); b.again("alice", alicePass) },
+		"stays":                func(w *world, b *browser) { b.online(w); b.leave(nil).submit(url.Values{"decision": {"stay"}}) },
+		"nobody was signed in": func(_ *world, b *browser) { b.leave(nil) },
+		"an old cookie signs out": func(w *world, b *browser) {
+			b.online(w)
+			old := w.copied(b)
+			b.again("alice", alicePass)
+			old.leave(nil)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, back := tellingWorld(t)
