@@ -7,11 +7,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -21,6 +24,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/clientele-dev/clientele/authserver/outbound"
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
@@ -431,4 +435,33 @@ func TestClientAssertion_FetchesForFew(t *testing.T) {
 	claims := k.claims()
 	claims["iss"], claims["sub"] = "docs.wiki", "docs.wiki"
 	k.ask("/token", "", "", asserting(redemption("x"), k.sign(claims))).refused(401, "invalid_client")
+}
+
+// TestClientAssertion_FetchesWhatIsAllowed: the keys of an app in the cluster, which is
+// asked once the operator has allowed its network, and never before.
+func TestClientAssertion_FetchesWhatIsAllowed(t *testing.T) {
+	k := newKeyed(newWorld(t))
+	var asked atomic.Int64
+	app := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		_, _ = w.Write(k.jwks())
+	}))
+	defer app.Close()
+	k.addClient("keyed", func(r *registration.Client) {
+		k.hasKeys(r)
+		r.JWKS, r.JWKSURI = nil, app.URL+"/jwks?secret=in-the-query"
+	})
+	roots := x509.NewCertPool()
+	roots.AddCert(app.Certificate())
+	k.serve(func(c *Config) { c.Outbound = outbound.New(outbound.Config{RootCAs: roots}) })
+	k.asks("/token", redemption("x")).refused(503, "temporarily_unavailable")
+	if log := k.log.String(); asked.Load() != 0 || !strings.Contains(log, "--outbound-allow") || strings.Contains(log, "in-the-query") {
+		t.Errorf("asked %d times; the log says %s", asked.Load(), log)
+	}
+	k.wantMetric("clientele_client_key_fetches_total", "refused", 1)
+	k.serve(func(c *Config) {
+		c.Outbound = outbound.New(outbound.Config{RootCAs: roots, Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	})
+	k.asks("/token", redemption("x")).refused(400, "invalid_grant")
+	k.wantMetric("clientele_client_key_fetches_total", "ok", 1)
 }

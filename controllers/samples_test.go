@@ -161,3 +161,11 @@ func TestSample_JSONFile(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// An app with a key of its own finds no client secret in its Secret.
+func TestSample_PrivateKeyJWT(t *testing.T) {
+	data := sampleData(t, "oauthclient_private-key-jwt.yaml")
+	if _, minted := data["client_secret"]; minted || data["client_id"] != "docs.billing" {
+		t.Errorf("got %v", data)
+	}
+}
