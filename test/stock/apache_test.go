@@ -239,6 +239,25 @@ func TestModAuthOpenIDC_PrivateKeyJWT(t *testing.T) {
 	a.story(t)
 }
 
+func TestModAuthOpenIDC_BackchannelLogout(t *testing.T) {
+	a := newApache(t)
+	a.client.BackchannelLogoutURI = a.url + "/oidc/callback?logout=backchannel"
+	a.start(t, "OIDCPKCEMethod S256")
+	a.visit(t, "/page")
+	page, err := a.browser.Open(t.Context(), a.issuer+registration.PathEndSession)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form, ok := page.Form("decision")
+	if !ok {
+		t.Fatalf("signing out shows %s", page.Body)
+	}
+	if _, err := a.browser.Submit(t.Context(), form, map[string]string{"decision": "leave"}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() error { return a.asksWho(t) }) // the person has told the issuer alone, and it tells the site in the background
+}
+
 // asksWho is nil if the site does not know any more who the person is.
 func (a *apache) asksWho(t *testing.T) error {
 	page, err := a.browser.Open(t.Context(), a.url+"/page")

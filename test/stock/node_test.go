@@ -112,6 +112,7 @@ func testNode(t *testing.T, name string) {
 			a := newApp(t, s)
 			set, client := a.register(s.issuer)
 			change(&set, &client)
+			client.BackchannelLogoutURI, set.LogoutTokens = a.url+"/logged-out", true
 			s.register(t, client)
 			got := run(t, s, a, set, node, filepath.Join(nodeDir, name))
 			checkOutcome(t, set, got)
