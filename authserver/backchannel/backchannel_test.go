@@ -27,7 +27,6 @@ type apps struct {
 	mu       sync.Mutex
 	answers  map[string]func(ctx context.Context, n int) (int, error)
 	received []received
-	busy     int
 	most     map[string]int
 	now      map[string]int
 }
