@@ -84,10 +84,7 @@ fmt: ## Format the Go code.
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME; all of them, and then fail if one did.
-	@failed=; while read -r file name; do \
-		(set -x; go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) "./$$(dirname "$$file")" </dev/null) || failed="$$failed $$name"; \
-	done < <(grep -rEo '^func Fuzz\w+' --include='*_test.go' api authserver cmd controllers internal | sed 's/:func / /'); \
-	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
+	@hack/fuzz $(FUZZTIME)
 
 .PHONY: bench
 bench: ## Measure requests, where their time goes, the stores, and the manager with CLIENTS OAuthClients.
