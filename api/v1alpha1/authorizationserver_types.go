@@ -277,7 +277,8 @@ type Lifetimes struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('60s')",message="refreshTokenRetryGrace must be from 0s to 60s"
 	RefreshTokenRetryGrace *metav1.Duration `json:"refreshTokenRetryGrace,omitempty"`
 
-	// session is how long a person stays signed in: 5m to 720h.
+	// session is how long a person stays signed in: 5m to 720h. Refresh tokens that were
+	// given without offline_access are good no longer.
 	// +optional
 	// +default="12h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('5m') && duration(self) <= duration('720h')",message="session must be from 5m to 720h"

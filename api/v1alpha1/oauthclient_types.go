@@ -133,8 +133,9 @@ type OAuthClientSpec struct {
 	TOSURI WebURI `json:"tosURI,omitempty"`
 
 	// type says whether the app can keep a secret. Confidential, for an app that
-	// runs on a server, gets a client_secret. Public, for a browser or native app,
-	// gets none and is protected by PKCE alone.
+	// runs on a server, gets a client_secret, unless it authenticates with
+	// private_key_jwt. Public, for a browser or native app, gets none and is protected
+	// by PKCE alone.
 	// +optional
 	// +default="Confidential"
 	Type ClientType `json:"type,omitempty"`
@@ -257,9 +258,9 @@ type OAuthClientSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.exists(g, g == 'authorization_code')",message="every client here starts with the authorization code flow: add authorization_code"
 	GrantTypes []GrantType `json:"grantTypes,omitempty"`
 
-	// tokenEndpointAuthMethod is how the client authenticates at the token
-	// endpoint. When it is empty, a Confidential client uses client_secret_basic
-	// and a Public one none.
+	// tokenEndpointAuthMethod is how the client authenticates at the token endpoint,
+	// and at those for introspection and revocation. When it is empty, a Confidential
+	// client uses client_secret_basic and a Public one none.
 	// +optional
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"tokenEndpointAuthMethod,omitempty"`
 
