@@ -22,6 +22,9 @@ const (
 	// patience bounds how long requests that are being served may take at the end, with
 	// what goes on in the background.
 	patience = 20 * time.Second
+	// reserved is what of it is left to the background by requests that never end: enough
+	// for one more attempt at everything, however many somebody keeps open.
+	reserved = 6 * time.Second
 
 	// Slow clients cost a connection, so they get little time.
 	readHeaderTimeout = 5 * time.Second
@@ -190,11 +193,13 @@ func serve(s *http.Server, n net.Listener) error {
 func (p *process) shutDown(ctx context.Context, servers []*http.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	serving, enough := context.WithTimeout(ctx, patience-reserved)
+	defer enough()
 	errs := make([]error, len(servers))
 	var all sync.WaitGroup
 	for i, s := range servers {
 		all.Go(func() {
-			if errs[i] = s.Shutdown(ctx); errs[i] != nil {
+			if errs[i] = s.Shutdown(serving); errs[i] != nil {
 				errs[i] = fmt.Errorf("shut down: %w", errors.Join(errs[i], s.Close()))
 			}
 		})
