@@ -151,8 +151,9 @@ type Store interface {
 	Revoke(ctx context.Context, issuer, id string) error
 
 	// SessionGrants returns the living grants of which SessionID is the given one, in no
-	// order, and no more than MaxSessionGrants of them. Every grant is among them whose
-	// Redeem had returned before. It may take long: it is for when a session ends. The
+	// order. Every grant is among them whose Redeem had returned before. Of more than
+	// MaxSessionGrants it returns so many: none is a client's second one while another
+	// client has none among them. It may take long: it is for when a session ends. The
 	// empty text is no session's.
 	SessionGrants(ctx context.Context, issuer, sessionID string) ([]Grant, error)
 

@@ -112,7 +112,7 @@ func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]
 	}
 	list := call{verb: http.MethodGet, kind: grantKind}
 	selector := v1alpha1.LabelSession + "=" + objectName(sessionKind, issuer, sessionID)
-	var out []store.Grant
+	var out store.OfSession
 	for token := ""; ; {
 		var found v1alpha1.OAuthGrantList
 		if err := s.api.answer(ctx, list, s.api.page(list, selector, sessionPage, token), &found); err != nil {
@@ -122,11 +122,11 @@ func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]
 			o := &found.Items[i]
 			g, err := s.living(list, o, store.Grant{Issuer: issuer, ID: o.Spec.CodeID})
 			if err == nil && g.SessionID == sessionID && o.Name == objectName(grantKind, issuer, g.ID) {
-				out = append(out, g)
+				out.Add(g)
 			}
 		}
-		if token = found.Continue; token == "" || len(out) >= store.MaxSessionGrants {
-			return out[:min(len(out), store.MaxSessionGrants)], nil
+		if token = found.Continue; token == "" {
+			return out.Grants(), nil
 		}
 	}
 }

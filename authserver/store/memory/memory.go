@@ -192,17 +192,17 @@ func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	now := s.now()
-	var out []store.Grant
+	var out store.OfSession
 	if sessionID == "" {
 		return nil, nil
 	}
 	for k, r := range s.grants.records {
 		g := &r.value
-		if k.issuer == issuer && g.SessionID == sessionID && !g.revoked && now.Before(g.ExpiresAt) && len(out) < store.MaxSessionGrants {
-			out = append(out, g.copy())
+		if k.issuer == issuer && g.SessionID == sessionID && !g.revoked && now.Before(g.ExpiresAt) {
+			out.Add(g.copy())
 		}
 	}
-	return out, nil
+	return out.Grants(), nil
 }
 
 // Spend implements store.Store.

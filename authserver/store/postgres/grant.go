@@ -90,9 +90,10 @@ func (s *Store) SessionGrants(ctx context.Context, issuer, sessionID string) ([]
 		return nil, ctx.Err()
 	}
 	found, err := detached(ctx, s, ifUncertain, func(ctx context.Context, conn *pgxpool.Conn) ([]record, error) {
-		rows, err := conn.Query(ctx, `SELECT `+grantColumns+` FROM clientele_grants AS g
-			WHERE g.session_id = $1 AND g.session_id <> '' AND g.issuer = $2 AND NOT g.revoked AND g.expires_at > $3
-			LIMIT $4`, sessionID, issuer, s.now(), store.MaxSessionGrants)
+		rows, err := conn.Query(ctx, `SELECT `+grantColumns+` FROM
+			(SELECT *, row_number() OVER (PARTITION BY client_id, client_uid) AS nth FROM clientele_grants
+				WHERE session_id = $1 AND session_id <> '' AND issuer = $2 AND NOT revoked AND expires_at > $3) AS g
+			ORDER BY g.nth LIMIT $4`, sessionID, issuer, s.now(), store.MaxSessionGrants)
 		if err != nil {
 			return nil, err
 		}

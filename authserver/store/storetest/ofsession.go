@@ -143,7 +143,8 @@ func grantsAtOnce(ctx context.Context, f *fixture) error {
 	return errors.Join(errs...)
 }
 
-// grantsMost: there is a bound, and what is over or revoked does not count.
+// grantsMost: there is a bound, and what is over or revoked does not count. However many
+// grants one client has, every other one is found.
 func grantsMost(ctx context.Context, f *fixture) error {
 	const each = 1 + store.MaxSessionGrants/crowd
 	errs := race(func(i int) error {
@@ -154,13 +155,26 @@ func grantsMost(ctx context.Context, f *fixture) error {
 		}
 		return errors.Join(errs...)
 	})
-	seen := map[string]bool{}
+	var left []store.Grant
+	for i := range crowd {
+		g := f.grantOf("session", fmt.Sprint("code of another client ", i))
+		g.ClientID = fmt.Sprint("docs.other-", i)
+		left = append(left, g)
+	}
+	errs = append(errs, race(func(i int) error {
+		_, err := f.redeemed(ctx, left[i])
+		return err
+	})...)
+	seen, clients := map[string]bool{}, map[string]bool{}
 	found, err := f.SessionGrants(ctx, issuer, "session")
 	for _, g := range found {
-		seen[g.ID] = true
+		seen[g.ID], clients[g.ClientID] = true, true
+	}
+	if len(clients) != 1+crowd {
+		err = errors.Join(err, fail("SessionGrants returns grants of %d clients, want %d", len(clients), 1+crowd))
 	}
 	if len(found) != store.MaxSessionGrants || len(seen) != len(found) {
-		err = errors.Join(err, fail("SessionGrants returns %d grants, %d of them different, of %d, want %d", len(found), len(seen), each*crowd, store.MaxSessionGrants))
+		err = errors.Join(err, fail("SessionGrants returns %d grants, %d of them different, of %d, want %d", len(found), len(seen), (each+1)*crowd, store.MaxSessionGrants))
 	}
 	errs = append(errs, err)
 	ended := race(func(i int) error {
@@ -170,7 +184,6 @@ func grantsMost(ctx context.Context, f *fixture) error {
 		}
 		return errors.Join(errs...)
 	})
-	var left []store.Grant
 	for i := range crowd {
 		left = append(left, f.grantOf("session", fmt.Sprint("code ", i, " ", each-1)))
 	}

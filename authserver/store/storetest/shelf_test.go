@@ -188,13 +188,13 @@ func (s *shelved) SessionGrants(ctx context.Context, issuer, sessionID string) (
 	if err != nil {
 		return nil, err
 	}
-	var out []store.Grant
+	var out store.OfSession
 	for k, g := range s.grants {
-		if sessionID != "" && k.issuer == issuer && g.SessionID == sessionID && !g.revoked && s.now().Before(g.ExpiresAt) && len(out) < store.MaxSessionGrants {
-			out = append(out, g.copy())
+		if sessionID != "" && k.issuer == issuer && g.SessionID == sessionID && !g.revoked && s.now().Before(g.ExpiresAt) {
+			out.Add(g.copy())
 		}
 	}
-	return out, nil
+	return out.Grants(), nil
 }
 
 func (s *shelved) Spend(ctx context.Context, issuer, id string, until time.Time) error {
