@@ -211,7 +211,7 @@ func TestKeyCache_StrictClient(t *testing.T) {
 // stockKeys is go-oidc's key set, as one long-lived client has it.
 func (c *changing) stockKeys() (verifier *oidc.IDTokenVerifier, fetched *int) {
 	fetched = new(int)
-	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		*fetched++
 		return c.RoundTrip(r)
 	})}
@@ -220,10 +220,6 @@ func (c *changing) stockKeys() (verifier *oidc.IDTokenVerifier, fetched *int) {
 		ClientID: "api://docs.wiki", SupportedSigningAlgs: keys.Algs(), Now: c.clock.Now,
 	}), fetched
 }
-
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // TestKeyCache_GoOIDC: rotations by the schedule cost a client that keeps keys for ever
 // one look at the set each, and no verification.

@@ -27,21 +27,11 @@ func python(t *testing.T) string {
 
 func TestAuthlib(t *testing.T) {
 	program := python(t)
-	method := func(name string) func(*settings, *registration.Client) {
-		return func(set *settings, c *registration.Client) { set.AuthMethod, c.TokenEndpointAuthMethod = name, name }
-	}
 	for variant, change := range map[string]func(*settings, *registration.Client){
-		"client_secret_basic": method(registration.AuthMethodBasic),
-		"client_secret_post":  method(registration.AuthMethodPost),
-		"none": func(set *settings, c *registration.Client) {
-			method(registration.AuthMethodNone)(set, c)
-			c.Public, c.Digests, set.ClientSecret = true, nil, ""
-		},
-		"private_key_jwt": func(set *settings, c *registration.Client) {
-			method(registration.AuthMethodPrivateKeyJWT)(set, c)
-			set.PrivateKey, c.JWKS = clientKey(t)
-			c.Digests, set.ClientSecret = nil, ""
-		},
+		"client_secret_basic": by(t, registration.AuthMethodBasic),
+		"client_secret_post":  by(t, registration.AuthMethodPost),
+		"none":                by(t, registration.AuthMethodNone),
+		"private_key_jwt":     by(t, registration.AuthMethodPrivateKeyJWT),
 		"client_secret_basic, without PKCE": func(set *settings, c *registration.Client) {
 			set.PKCE, c.PKCERequired = false, false
 		},

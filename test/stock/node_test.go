@@ -6,14 +6,6 @@
 package stock
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
-	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -45,33 +37,9 @@ func nodeModules(t *testing.T) string {
 	return node
 }
 
-// clientKey makes a key for a client: in PEM for itself, and as a JWK set for the
-// issuer.
-func clientKey(t *testing.T) (private string, public json.RawMessage) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	point, err := key.PublicKey.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := base64.RawURLEncoding.EncodeToString
-	public = fmt.Appendf(nil, `{"keys":[{"kty":"EC","crv":"P-256","use":"sig","x":%q,"y":%q}]}`, encode(point[1:33]), encode(point[33:]))
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), public
-}
-
 // variants are ways to be registered: every way for a client to say who it is, and
 // every algorithm.
 func variants(t *testing.T) map[string]func(*settings, *registration.Client) {
-	method := func(name string) func(*settings, *registration.Client) {
-		return func(set *settings, c *registration.Client) { set.AuthMethod, c.TokenEndpointAuthMethod = name, name }
-	}
 	alg := func(set *settings, c *registration.Client, name string) { set.IDTokenAlg, c.IDTokenAlg = name, name }
 	return map[string]func(*settings, *registration.Client){
 		"client_secret_basic, resource": func(set *settings, c *registration.Client) {
@@ -79,22 +47,17 @@ func variants(t *testing.T) map[string]func(*settings, *registration.Client) {
 			c.Audiences = []string{set.Resource}
 		},
 		"client_secret_post, ES256, form_post, pairwise": func(set *settings, c *registration.Client) {
-			method(registration.AuthMethodPost)(set, c)
+			by(t, registration.AuthMethodPost)(set, c)
 			alg(set, c, keys.ES256)
 			set.ResponseMode, c.Pairwise = "form_post", true
 		},
 		"none, PS256": func(set *settings, c *registration.Client) {
-			method(registration.AuthMethodNone)(set, c)
+			by(t, registration.AuthMethodNone)(set, c)
 			alg(set, c, keys.PS256)
-			c.Public, c.Digests, set.ClientSecret = true, nil, ""
 		},
-		"private_key_jwt": func(set *settings, c *registration.Client) {
-			method(registration.AuthMethodPrivateKeyJWT)(set, c)
-			set.PrivateKey, c.JWKS = clientKey(t)
-			c.Digests, set.ClientSecret = nil, ""
-		},
+		"private_key_jwt": by(t, registration.AuthMethodPrivateKeyJWT),
 		"client_secret_basic, EdDSA, without PKCE": func(set *settings, c *registration.Client) {
-			method(registration.AuthMethodBasic)(set, c)
+			by(t, registration.AuthMethodBasic)(set, c)
 			alg(set, c, keys.EdDSA)
 			set.PKCE, c.PKCERequired = false, false
 		},
