@@ -196,9 +196,10 @@ func (p Schedule) keep(kind string) time.Duration {
 	return p.KeepSigning
 }
 
-// Rotate returns s as it should be at now, and whether that differs from s. A
-// kind without any key, the pairwise one too, gets one that starts at once. Only where an older version wrote
-// s, which did not know the kind, is its first key published before use like any other.
+// Rotate returns s as it should be at now, and whether that differs from s. A kind
+// without any key, the pairwise one too, gets one that starts at once. Only where an
+// older version wrote s, which did not know the kind, is its first key published before
+// use like any other.
 // random is for ids, sealing and Ed25519 keys, and nil means crypto/rand; the standard
 // library takes the other signing keys from crypto/rand alone.
 func (s Set) Rotate(now time.Time, p Schedule, random io.Reader) (Set, bool, error) {
