@@ -39,7 +39,7 @@ func (s *Server) endFor(r *request, ended *store.Session) error {
 // notices are for the clients that a session has signed in to and that want to hear of
 // its end, one for each.
 func (s *Server) notices(ctx context.Context, issuer string, ended store.Session) ([]backchannel.Notice, error) {
-	if !s.registry.TellsOfLogout(issuer) {
+	if s.registry.Current() && !s.registry.TellsOfLogout(issuer) {
 		return nil, nil
 	}
 	grants, err := s.store.SessionGrants(ctx, issuer, ended.ID)

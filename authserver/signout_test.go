@@ -295,6 +295,24 @@ func TestBackchannel_Registration(t *testing.T) {
 	}
 }
 
+// TestBackchannel_NotHeardYet: a replica that may lag behind does not take it for granted
+// that no client wants to be told.
+func TestBackchannel_NotHeardYet(t *testing.T) {
+	w, _ := tellingWorld(t)
+	b := w.newBrowser()
+	b.online(w)
+	w.addClient("wiki", nil)
+	w.current.Store(false)
+	notices, err := w.server.notices(t.Context(), "main", w.sessionOf(b))
+	if err != nil || len(notices) != 1 {
+		t.Fatalf("%d notices, %v, want one that waits", len(notices), err)
+	}
+	w.addClient("wiki", func(r *registration.Client) { r.BackchannelLogoutURI = tellURI })
+	if to, _, err := notices[0].Prepare(); to != tellURI || err != nil {
+		t.Errorf("told at %q, %v", to, err)
+	}
+}
+
 // TestBackchannel_NotAnotherToken: a logout token passes for nothing else here.
 func TestBackchannel_NotAnotherToken(t *testing.T) {
 	w, back := tellingWorld(t)
