@@ -5,6 +5,7 @@ package authserver
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/clientele-dev/clientele/authserver/oauth"
+	"github.com/clientele-dev/clientele/authserver/seal"
 	"github.com/clientele-dev/clientele/internal/registration"
 )
 
@@ -378,9 +381,9 @@ func TestAuthorize_SlowPerson(t *testing.T) {
 	p.loginAs("alice", alicePass).is("page Bad Request").has("no longer valid").has("Go back to the app")
 }
 
-// TestAuthorize_TooLargeToTravel: everything at its limit, and of characters that
-// need an escape.
-func TestAuthorize_TooLargeToTravel(t *testing.T) {
+// TestAuthorize_AtEveryLimit: what is accepted can travel, also in characters that need an
+// escape elsewhere.
+func TestAuthorize_AtEveryLimit(t *testing.T) {
 	w := newWorld(t)
 	uri := "https://wiki.example.com/?" + strings.Repeat("&", 480)
 	w.addClient("wiki", func(r *registration.Client) { r.RedirectURIs = []string{uri} })
@@ -394,7 +397,20 @@ func TestAuthorize_TooLargeToTravel(t *testing.T) {
 		}
 		q.Set("scope", strings.Join(r.Scopes, " "))
 	})
-	w.newBrowser().begin(q).is("redirect invalid_request")
+	if p := w.newBrowser().begin(q).is("login"); len(p.url.String()) > 8<<10 {
+		t.Errorf("went to a URL of %d bytes", len(p.url.String()))
+	}
+}
+
+func TestFlow_TooLargeToTravel(t *testing.T) {
+	w := newWorld(t)
+	issuer := w.registry.Issuers()["main"]
+	r := &request{issuer: issuer, now: w.clock.Now()}
+	_, err := r.seal(visit{client: w.addClient("wiki", nil), flow: flow{Nonce: strings.Repeat("n", seal.MaxSize)}}, "")
+	back, ok := errors.AsType[*redirectError](err)
+	if !ok || back.err.Code != oauth.InvalidRequest {
+		t.Errorf("got %v, want a redirect with invalid_request", err)
+	}
 }
 
 func FuzzParseAuthorize(f *testing.F) {
