@@ -58,7 +58,7 @@ func explain(ctx context.Context, o options, op *operation, out io.Writer) error
 	say(out, "\nThe same with what is called from there, by package:\n")
 	list(out, shares(p, packages))
 	say(out, "\nThe functions that spend most of it themselves:\n")
-	list(out, shares(p, func(s []string) []string { return s[:1] }))
+	list(out, shares(p, func(s []string) []string { return s[:min(1, len(s))] }))
 	say(out, "\nMore: go tool pprof -http=: %s", name)
 	return nil
 }
