@@ -145,26 +145,25 @@ func redirectAfterLogout(w http.ResponseWriter, to registry.PostLogoutURI, state
 // leaveTo is for the two redirects above alone, which take checked types: nothing
 // else may become a Location outside of the issuer. Empty params are left out.
 func leaveTo(w http.ResponseWriter, target string, params [][2]string) {
-	var query strings.Builder
-	for _, p := range params {
-		if p[1] != "" {
-			query.WriteString("&" + p[0] + "=" + url.QueryEscape(p[1]))
-		}
-	}
 	// RFC 6749 section 3.1.2: a query of the redirect URI's own MUST be retained. It
 	// has no fragment, so what is added stands at its end.
+	between := "&"
 	switch {
-	case query.Len() == 0:
 	case !strings.Contains(target, "?"):
-		target += "?" + query.String()[1:]
+		between = "?"
 	case strings.HasSuffix(target, "?") || strings.HasSuffix(target, "&"):
-		target += query.String()[1:]
-	default:
-		target += query.String()
+		between = ""
+	}
+	parts := []string{target}
+	for _, p := range params {
+		if p[1] != "" {
+			parts = append(parts, between, p[0], "=", url.QueryEscape(p[1]))
+			between = "&"
+		}
 	}
 	// Not http.Redirect, which would tidy up the URI. 303 makes a form's POST a GET,
 	// so that a password is never sent on (RFC 9700 section 4.12).
-	w.Header().Set("Location", target)
+	w.Header().Set("Location", strings.Join(parts, ""))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
