@@ -102,9 +102,6 @@ func detailNames(names []string) []string {
 
 // only are the details of these names.
 func (d details) only(names []string) (map[string]json.RawMessage, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
 	body, err := json.Marshal(d)
 	if err != nil {
 		return nil, err

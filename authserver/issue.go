@@ -4,6 +4,7 @@
 package authserver
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/clientele-dev/clientele/authserver/identity"
@@ -69,7 +70,7 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 		// it exactly: it has been looked up under the login's name just now, and has one
 		// way only.
 		means := r.issuer.Provider.Means()
-		more, err := releaseDetails(i.person, i.scopes).only(i.idClaims)
+		more, err := moreClaims(i)
 		if err != nil {
 			return nil, err
 		}
@@ -92,6 +93,14 @@ func (s *Server) mint(r *request, i issuance) (*tokenResponse, error) {
 		login: i.login,
 	}, r.now)
 	return answer, err
+}
+
+// moreClaims are the details that the ID token has, or nil for none.
+func moreClaims(i issuance) (map[string]json.RawMessage, error) {
+	if len(i.idClaims) == 0 {
+		return nil, nil
+	}
+	return releaseDetails(i.person, i.scopes).only(i.idClaims)
 }
 
 // release is what scopes give of a person in tokens and at userinfo (OpenID Connect Core
