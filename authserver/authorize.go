@@ -18,7 +18,6 @@ import (
 )
 
 // Bounds, in bytes, of what travels with a request and comes back to the client.
-// Together they keep every URL of ours below the 8 KiB that common proxies take.
 const (
 	maxState = 2048
 	maxScope = 2048

@@ -6,6 +6,7 @@ package authserver
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -382,24 +383,28 @@ func TestAuthorize_SlowPerson(t *testing.T) {
 }
 
 // TestAuthorize_AtEveryLimit: what is accepted can travel, also in characters that need an
-// escape elsewhere.
+// escape elsewhere, unless it names many long APIs as well.
 func TestAuthorize_AtEveryLimit(t *testing.T) {
 	w := newWorld(t)
 	uri := "https://wiki.example.com/?" + strings.Repeat("&", 480)
-	w.addClient("wiki", func(r *registration.Client) { r.RedirectURIs = []string{uri} })
-	q := with(validRequest(), "redirect_uri", uri, "nonce", strings.Repeat("\x01", 512),
-		"login_hint", strings.Repeat("\x01", 256), "state", strings.Repeat("s", 2048))
-	w.newBrowser().begin(q).is("login")
-	w.addClient("wiki", func(r *registration.Client) {
+	client := w.addClient("wiki", func(r *registration.Client) {
 		r.RedirectURIs = []string{uri}
+		for i := range maxResources {
+			r.Audiences = append(r.Audiences, fmt.Sprintf("https://api%d.example.com/%s", i, strings.Repeat("a", 220)))
+		}
 		for i := range 15 {
 			r.Scopes = append(r.Scopes, strings.Repeat("<", 120)+string(rune('a'+i)))
 		}
-		q.Set("scope", strings.Join(r.Scopes, " "))
 	})
+	q := with(validRequest(), "redirect_uri", uri, "nonce", strings.Repeat("\x01", 512),
+		"login_hint", strings.Repeat("\x01", 256), "state", strings.Repeat("s", 2048), "scope", client.Scopes().String())
 	if p := w.newBrowser().begin(q).is("login"); len(p.url.String()) > 8<<10 {
 		t.Errorf("went to a URL of %d bytes", len(p.url.String()))
 	}
+	for i := range maxResources {
+		q.Add("resource", fmt.Sprintf("https://api%d.example.com/%s", i, strings.Repeat("a", 220)))
+	}
+	w.newBrowser().begin(q).is("redirect invalid_request")
 }
 
 func TestFlow_TooLargeToTravel(t *testing.T) {

@@ -16,8 +16,13 @@ import (
 	"github.com/clientele-dev/clientele/authserver/seal"
 )
 
-// flowLifetime is how long a person may take to sign in and consent.
-const flowLifetime = time.Hour
+const (
+	// flowLifetime is how long a person may take to sign in and consent.
+	flowLifetime = time.Hour
+	// maxFlow is how long a sealed flow may be: with our own path before it, a URL stays
+	// below the 8 KiB that common proxies take.
+	maxFlow = 7680
+)
 
 // flow is an authorization request that was accepted, on its way through our
 // pages. It travels sealed, in URLs and forms, so that nothing is stored for a
@@ -77,8 +82,8 @@ var (
 func (r *request) seal(v visit, asked string) (string, error) {
 	v.flow.Asked = asked
 	sealed, err := r.issuer.Box.Seal(seal.Flow, v.flow, r.now)
-	if errors.Is(err, seal.ErrTooLarge) {
-		return "", v.refuse(oauth.Errorf(oauth.InvalidRequest, "the request is too large"))
+	if errors.Is(err, seal.ErrTooLarge) || len(sealed) > maxFlow {
+		return "", v.refuse(oauth.Errorf(oauth.InvalidRequest, "the request is too large: shorten state, nonce, scope or resource"))
 	}
 	return sealed, err
 }
