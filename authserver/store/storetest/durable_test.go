@@ -455,16 +455,28 @@ func TestFailures_BrokenShelves(t *testing.T) {
 				b.Steps = 1
 			}
 			failed := storetest.Failures(t, b)
-			for _, name := range s.seenBy {
-				if failed[name] == nil {
+			seenBy := s.seenBy
+			if s.modelToo {
+				seenBy = append(slices.Clone(seenBy), "Model")
+			}
+			for _, name := range seenBy {
+				if failed[name] == nil && !failsSometimes(t, b, name) {
 					t.Errorf("%s passes, want a failure; these fail: %v", name, slices.Sorted(maps.Keys(failed)))
 				}
 			}
-			if s.modelToo && failed["Model"] == nil {
-				t.Error("Model passes, want a failure")
-			}
 		})
 	}
+}
+
+// failsSometimes tries a check again: where the mistake is in what happens at the same
+// time, a busy machine may have let one thing happen after the other.
+func failsSometimes(t *testing.T, b storetest.Backend, name string) bool {
+	for range 20 {
+		if storetest.Failures(t, b, name)[name] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // TestFailures_EveryCheckCanFail: there is a mistake for every check.

@@ -82,13 +82,23 @@ func Names() []string {
 	return names
 }
 
-// Failures runs every check and returns the errors of those that fail, by name.
-func Failures(t testing.TB, b Backend) map[string]error {
+// Failures runs the checks of these names, or all without any, and returns the errors of
+// those that fail, by name.
+func Failures(t testing.TB, b Backend, only ...string) map[string]error {
+	if len(only) == 0 {
+		only = Names()
+	}
 	failed := map[string]error{}
 	for _, c := range checks() {
+		if !slices.Contains(only, c.name) {
+			continue
+		}
 		if err := c.run(t.Context(), newFixture(t, b)); err != nil {
 			failed[c.name] = err
 		}
+	}
+	if !slices.Contains(only, "Model") {
+		return failed
 	}
 	if err := runModel(t, b); err != nil {
 		failed["Model"] = err
