@@ -43,7 +43,8 @@ func evaluate(server *v1alpha1.AuthorizationServer, namespace metav1.Object, spe
 		t.checkType(spec),
 		t.checkRedirects("spec.redirectURIs", spec.RedirectURIs),
 		t.checkRedirects("spec.postLogoutRedirectURIs", spec.PostLogoutRedirectURIs),
-		t.checkBackchannel(spec.BackchannelLogoutURI),
+		t.checkRequested("spec.backchannelLogoutURI", spec.BackchannelLogoutURI),
+		t.checkRequested("spec.jwksURI", string(spec.JWKSURI)),
 		firstOutside(t, wish{"spec.scopes", "scope", "scopes"}, spec.Scopes, t.rule.Scopes),
 		firstOutside(t, wish{"spec.grantTypes", "grant type", "grantTypes"}, spec.GrantTypes, t.rule.GrantTypes),
 		t.checkAudiences(spec.Audiences),
@@ -146,17 +147,17 @@ func (t terms) checkRedirects(field string, uris []v1alpha1.RedirectURI) string 
 	return ""
 }
 
-// checkBackchannel holds the one URI that the server itself goes to on a client's behalf
-// to the hosts that people may be sent to.
-func (t terms) checkBackchannel(uri string) string {
+// checkRequested holds a URI that the server itself asks on a client's behalf to the
+// hosts that people may be sent to.
+func (t terms) checkRequested(field, uri string) string {
 	if uri == "" || len(t.rule.RedirectHosts) == 0 {
 		return ""
 	}
-	host := registration.BackchannelHost(uri)
+	host := registration.RequestedHost(uri)
 	if slices.ContainsFunc(t.rule.RedirectHosts, func(p v1alpha1.HostPattern) bool { return registration.MatchesHost(string(p), host) }) {
 		return ""
 	}
-	return t.refuse(wish{"spec.backchannelLogoutURI", "host", "redirectHosts"}, host, texts(t.rule.RedirectHosts))
+	return t.refuse(wish{field, "host", "redirectHosts"}, host, texts(t.rule.RedirectHosts))
 }
 
 func (t terms) checkAudiences(asked []v1alpha1.Audience) string {

@@ -160,6 +160,12 @@ func toldAt(uri string) func(*v1alpha1.OAuthClientSpec) {
 	return func(s *v1alpha1.OAuthClientSpec) { s.BackchannelLogoutURI = uri }
 }
 
+func keysAt(uri v1alpha1.WebURI) func(*v1alpha1.OAuthClientSpec) {
+	return func(s *v1alpha1.OAuthClientSpec) {
+		s.TokenEndpointAuthMethod, s.JWKSURI = v1alpha1.AuthMethodPrivateKeyJWT, uri
+	}
+}
+
 func lives(l v1alpha1.ClientLifetimes) func(*v1alpha1.OAuthClientSpec) {
 	return func(s *v1alpha1.OAuthClientSpec) { s.Lifetimes = &l }
 }
@@ -246,6 +252,10 @@ var refusals = []refusal{
 	{"a back-channel host, without a policy", "open", "plain", changes{toldAt("http://wiki.docs.svc/out")}, ""},
 	{"a back-channel IPv6 address", "addresses", "plain", changes{redirects("https://a.example/"), toldAt("https://[2001:DB8::1]/out")}, ""},
 	{"another back-channel IPv6 address", "addresses", "plain", changes{redirects("https://a.example/"), toldAt("https://[2001:db8::2]/out")}, "spec.backchannelLogoutURI: the host [2001:db8::2] is"},
+	{"a host of keys that is allowed", "per-team", "team-a", changes{redirects("https://one.example.com/"), keysAt("https://X.a.example.com:8443/jwks")}, ""},
+	{"another host of keys", "per-team", "team-a", changes{redirects("https://one.example.com/"), keysAt("https://two.example.com/jwks")},
+		"spec.jwksURI: the host two.example.com is not among those that rule team-a of AuthorizationServer per-team allows: *.a.example.com, *.A2.example.com, one.example.com. Use one of them, or have the platform team add this one to redirectHosts of that rule."},
+	{"a host of keys, without a policy", "open", "plain", changes{keysAt("https://two.example.com/jwks")}, ""},
 	{"an IPv6 address", "addresses", "plain", changes{redirects("https://[2001:db8::1]:8443/cb")}, ""},
 	{"an IPv6 address in upper case", "addresses", "plain", changes{redirects("https://[2001:DB8::1]/cb")}, ""},
 	{"another IPv6 address", "addresses", "plain", changes{redirects("https://[2001:db8::2]/cb")}, "spec.redirectURIs[0]: the host [2001:db8::2] is"},

@@ -115,6 +115,7 @@ func policed(c registration.Client) *v1alpha1.OAuthClientSpec {
 		RedirectURIs:           words[v1alpha1.RedirectURI](c.RedirectURIs),
 		PostLogoutRedirectURIs: words[v1alpha1.RedirectURI](c.PostLogoutRedirectURIs),
 		BackchannelLogoutURI:   c.BackchannelLogoutURI,
+		JWKSURI:                v1alpha1.WebURI(c.JWKSURI),
 		Scopes:                 words[v1alpha1.Scope](c.Scopes),
 		GrantTypes:             words[v1alpha1.GrantType](c.GrantTypes),
 		Audiences:              words[v1alpha1.Audience](c.Audiences),

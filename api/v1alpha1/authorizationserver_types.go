@@ -153,9 +153,9 @@ type PolicyRule struct {
 	RedirectSchemes []RedirectScheme `json:"redirectSchemes,omitempty"`
 
 	// redirectHosts are the hosts that https redirect URIs, those for after a logout
-	// included, and the backchannelLogoutURI may have: a host such as wiki.example.com,
-	// or *.example.com for all hosts below example.com. Upper and lower case are the
-	// same.
+	// included, the backchannelLogoutURI and the jwksURI may have: a host such as
+	// wiki.example.com, or *.example.com for all hosts below example.com. Upper and
+	// lower case are the same.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -15,11 +15,11 @@ func RedirectHost(uri string) (host string, https bool) {
 	if !strings.HasPrefix(uri, "https:") {
 		return "", false
 	}
-	return BackchannelHost(uri), true
+	return RequestedHost(uri), true
 }
 
-// BackchannelHost is RedirectHost for a URI of which http counts as well.
-func BackchannelHost(uri string) string {
+// RequestedHost is RedirectHost for a URI of which http counts as well.
+func RequestedHost(uri string) string {
 	u, err := url.ParseRequestURI(uri) // as url() of the API server's CEL does
 	if err != nil {
 		return ""
