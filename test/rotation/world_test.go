@@ -69,8 +69,9 @@ type world struct {
 	born     int // replicas so far
 	struck   int // misfortunes so far
 
-	rotated, deleted     atomic.Int64
-	kills, replaced, cut int64
+	// rotated are asked for, and mounted those of them that an app has got.
+	rotated, mounted, deleted atomic.Int64
+	kills, replaced, cut      int64
 }
 
 func newWorld(t *testing.T) *world {
