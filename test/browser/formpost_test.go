@@ -6,7 +6,6 @@
 package browser
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -44,12 +43,7 @@ func formPost(b *tab, r *receiver) {
 			actions = []chromedp.Action[chromedp.Void]{press(next)}
 		}
 		b.do(actions...)
-		await(b.t, func() error {
-			if at := ask(b, chromedp.Location()); !strings.HasPrefix(at, r.home+"/home") {
-				return fmt.Errorf("at %s", at)
-			}
-			return nil
-		})
+		b.arrives(r.home + "/home")
 	}
 	lands(chromedp.Navigate(r.request("prompt", "none")))
 	r.got(b.t, "error", "login_required")
@@ -75,12 +69,7 @@ func formPost(b *tab, r *receiver) {
 	lands(chromedp.Navigate(r.request("prompt", "none")))
 	r.got(b.t, "code", "")
 	ask(b, chromedp.Evaluate[bool](`history.back() || true`))
-	await(b.t, func() error {
-		if at := ask(b, chromedp.Location()); at != r.issuer+"/end_session" {
-			return fmt.Errorf("at %s", at)
-		}
-		return nil
-	})
+	b.arrives(r.issuer + "/end_session")
 	if n := len(r.forms); n != 0 {
 		b.t.Errorf("going back has sent %d forms more", n)
 	}

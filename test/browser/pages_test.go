@@ -21,6 +21,7 @@ import (
 
 	"github.com/clientele-dev/clientele/internal/registration"
 	"github.com/clientele-dev/clientele/test/inprocess"
+	"github.com/clientele-dev/clientele/test/process"
 )
 
 // What stands on the pages.
@@ -138,7 +139,7 @@ func settings(b *tab, program string) {
 	b.goes(200, chromedp.Navigate(s.app+"/login"))
 	b.goes(200, fill(username, inprocess.Username), fill(password, inprocess.Password), press(submit))
 	b.sees("Home page", "Privacy policy", "Terms of service")
-	await(b.t, func() error {
+	process.Await(b.t, func() error {
 		if ask(b, chromedp.Evaluate[bool](`document.images.length == 1 && document.images[0].complete && document.images[0].naturalWidth > 0`)) {
 			return nil
 		}
@@ -162,7 +163,7 @@ func keyboard(b *tab, s site) {
 	b.focus("Sign in")
 	b.goes(200, chromedp.KeyEvent(kb.Enter))
 	// The username gets the focus by itself: a person can type at once.
-	await(b.t, func() error {
+	process.Await(b.t, func() error {
 		if got := ask(b, chromedp.Evaluate[string](`document.activeElement.name || ""`)); got != "username" {
 			return fmt.Errorf("the focus is on %q", got)
 		}

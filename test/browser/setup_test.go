@@ -28,6 +28,7 @@ import (
 	"github.com/clientele-dev/clientele/internal/credential"
 	"github.com/clientele-dev/clientele/internal/registration"
 	"github.com/clientele-dev/clientele/test/inprocess"
+	"github.com/clientele-dev/clientele/test/process"
 )
 
 // site is what the browser visits.
@@ -40,7 +41,7 @@ type site struct {
 // registration, which change may alter.
 func newSite(t *testing.T, program string, change func(*registration.Client)) site {
 	t.Helper()
-	appPort := freePort(t)
+	appPort := process.FreePort(t)
 	s := site{app: "http://localhost:" + strconv.Itoa(appPort), store: &fragile{Store: memory.New(nil)}}
 	secret := credential.New("a-secret-of-256-bits-would-look-like-this-1")
 	client := inprocess.Client("wiki", s.app+"/callback", secret)
@@ -71,18 +72,6 @@ func serveIssuer(t *testing.T, client registration.Client, kept store.Store) str
 		t.Fatal(err)
 	}
 	return issuer
-}
-
-// freePort is a port that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // buildApp builds the demo app.
@@ -116,7 +105,7 @@ func startApp(t *testing.T, program string, s site, credentials map[string]strin
 		_ = cmd.Cancel()
 		_ = cmd.Wait()
 	})
-	await(t, func() error {
+	process.Await(t, func() error {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.app+"/healthz", nil)
 		if err != nil {
 			return err
@@ -127,22 +116,6 @@ func startApp(t *testing.T, program string, s site, credentials map[string]strin
 		}
 		return err
 	})
-}
-
-// await calls f until it returns nil.
-func await(t *testing.T, f func() error) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a process gives no event to wait for
-	}
 }
 
 // chrome is a browser.

@@ -22,6 +22,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/clientele-dev/clientele/test/process"
 )
 
 // look is how a person has set up their browser.
@@ -148,6 +150,19 @@ func ask[T any](b *tab, a chromedp.Action[T]) T {
 		b.t.Fatalf("%v\nat %s", err, b.where())
 	}
 	return v
+}
+
+// arrives waits until the tab is at a URL that begins like that. While it goes from one
+// page to the next, it cannot say where it is.
+func (b *tab) arrives(url string) {
+	b.t.Helper()
+	process.Await(b.t, func() error {
+		at, err := chromedp.Run(b.ctx, chromedp.Location())
+		if err == nil && !strings.HasPrefix(at, url) {
+			err = fmt.Errorf("at %s, and not at %s", at, url)
+		}
+		return err
+	})
 }
 
 // where describes the page that the tab shows.

@@ -27,6 +27,7 @@ import (
 	"github.com/clientele-dev/clientele/internal/registration"
 	"github.com/clientele-dev/clientele/test/inprocess"
 	"github.com/clientele-dev/clientele/test/person"
+	"github.com/clientele-dev/clientele/test/process"
 )
 
 // apacheModules is where Debian keeps them.
@@ -48,13 +49,13 @@ type apache struct {
 func newApache(t *testing.T) *apache {
 	t.Helper()
 	if _, err := exec.LookPath("apache2"); err != nil {
-		missing(t, "Apache: install it (Debian: apt-get install apache2-bin)")
+		t.Fatal("there is no Apache: install it (Debian: apt-get install apache2-bin)")
 	}
 	if _, err := os.Stat(filepath.Join(apacheModules, "mod_auth_openidc.so")); err != nil {
-		missing(t, "mod_auth_openidc: install it (Debian: apt-get install libapache2-mod-auth-openidc)")
+		t.Fatal("there is no mod_auth_openidc: install it (Debian: apt-get install libapache2-mod-auth-openidc)")
 	}
 	s := newSite(t)
-	a := &apache{site: s, dir: s.dir, port: freePort(t), secret: "a-secret-of-256-bits-would-look-like-this-1"}
+	a := &apache{site: s, dir: s.dir, port: process.FreePort(t), secret: "a-secret-of-256-bits-would-look-like-this-1"}
 	a.url = "https://localhost:" + strconv.Itoa(a.port)
 	a.client = inprocess.Client("wiki", a.url+"/oidc/callback", credential.New(a.secret))
 	a.client.PostLogoutRedirectURIs = []string{a.url + "/open/bye"}
@@ -69,18 +70,6 @@ func newApache(t *testing.T) *apache {
 		t.Fatal(err)
 	}
 	return a
-}
-
-// freePort is a port that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // openidc is what users of the module write, with lines of a test's own.
@@ -148,7 +137,7 @@ func (a *apache) start(t *testing.T, own ...string) {
 		}
 	})
 	var dialer net.Dialer
-	await(t, func() error {
+	process.Await(t, func() error {
 		conn, err := dialer.DialContext(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(a.port))
 		if err == nil {
 			_ = conn.Close()
@@ -255,7 +244,7 @@ func TestModAuthOpenIDC_BackchannelLogout(t *testing.T) {
 	if _, err := a.browser.Submit(t.Context(), form, map[string]string{"decision": "leave"}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() error { return a.asksWho(t) }) // the person has told the issuer alone, and it tells the site in the background
+	process.Await(t, func() error { return a.asksWho(t) }) // the person has told the issuer alone, and it tells the site in the background
 }
 
 // asksWho is nil if the site does not know any more who the person is.

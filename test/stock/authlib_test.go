@@ -21,7 +21,7 @@ func python(t *testing.T) string {
 			return name
 		}
 	}
-	missing(t, "Authlib: install it (Debian: apt-get install python3-authlib python3-requests)")
+	t.Fatal("there is no Authlib: install it (Debian: apt-get install python3-authlib python3-requests)")
 	return ""
 }
 

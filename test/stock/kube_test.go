@@ -30,6 +30,7 @@ import (
 	"github.com/clientele-dev/clientele/internal/registration"
 	"github.com/clientele-dev/clientele/test/apiserver"
 	"github.com/clientele-dev/clientele/test/inprocess"
+	"github.com/clientele-dev/clientele/test/process"
 )
 
 // kubernetesID is the client_id of the cluster. It has no secret: kubectl has one
@@ -101,7 +102,7 @@ func kubectl(t *testing.T) string {
 			return path
 		}
 	}
-	missing(t, "kubectl: install it, from version 1.28 on")
+	t.Fatal("there is no kubectl: install it, from version 1.28 on")
 	return ""
 }
 
@@ -197,7 +198,7 @@ func (c *cluster) story(t *testing.T) {
 	tokens := c.tokens(t, kubernetesID)
 	id, _ := tokens.Extra("id_token").(string)
 	c.knows(t, bearer(id))
-	await(t, func() error { // roles take effect some time after they are created
+	process.Await(t, func() error { // roles take effect some time after they are created
 		_, err := c.kubectl(t, bearer(id), "get", "configmaps", "--all-namespaces")
 		return err
 	})
@@ -230,7 +231,7 @@ func (c *cluster) knows(t *testing.T, user []string) {
 			}
 		}
 	}
-	await(t, func() error { // it reads the issuer's metadata and keys some time after its start
+	process.Await(t, func() error { // it reads the issuer's metadata and keys some time after its start
 		out, err := c.kubectl(t, user, "auth", "whoami", "--output=json")
 		if err != nil {
 			return err

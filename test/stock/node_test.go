@@ -23,11 +23,11 @@ func nodeModules(t *testing.T) string {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
-		missing(t, "Node.js: install it from version 20 on (Debian: apt-get install nodejs npm)")
+		t.Fatal("there is no Node.js: install it from version 20 on (Debian: apt-get install nodejs npm)")
 	}
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		missing(t, "npm: install it (Debian: apt-get install npm)")
+		t.Fatal("there is no npm: install it (Debian: apt-get install npm)")
 	}
 	install := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 	install.Dir = nodeDir

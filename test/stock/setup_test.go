@@ -39,34 +39,6 @@ import (
 // patience is for a machine that does much else.
 const patience = time.Minute
 
-// missing leaves a test out whose client is not installed here.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("there is no %s", what)
-	}
-	t.Skipf("there is no %s", what)
-}
-
-// await calls f until it returns nil. What has no event to wait for, as other
-// processes have not, is asked again.
-func await(t *testing.T, f func() error) {
-	t.Helper()
-	retry := time.NewTicker(50 * time.Millisecond)
-	defer retry.Stop()
-	for deadline := time.After(patience); ; {
-		err := f()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatal(err)
-		case <-retry.C:
-		}
-	}
-}
-
 // authority is a throwaway certificate authority.
 type authority struct {
 	key  *ecdsa.PrivateKey
